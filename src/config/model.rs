@@ -1,0 +1,319 @@
+//! The validated configuration: what the rest of the agent may rely on without checking again.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use crate::domain::{Category, Family, IspId, UplinkId};
+
+/// A whole, consistent configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `[site]`.
+    pub site: Site,
+    /// `[[isp]]`, in file order; never empty.
+    pub isps: Vec<Isp>,
+    /// `[[isp.uplink]]` of all ISPs, in file order; never empty; interfaces are distinct.
+    pub uplinks: Vec<Uplink>,
+    /// `[policy]`.
+    pub policy: Policy,
+    /// `[destinations]`.
+    pub destinations: Destinations,
+    /// `[probe]`.
+    pub probe: Probe,
+    /// `[report]`; absent means nothing is reported upstream.
+    pub report: Option<Report>,
+    /// `[kernel]`.
+    pub kernel: Kernel,
+    /// `[control]`.
+    pub control: Control,
+}
+
+/// The branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Name, as in reports.
+    pub name: String,
+    /// Market as Microsoft lists markets for Peering Service: a country or a region; known to the registry.
+    pub market: String,
+}
+
+/// One internet provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Isp {
+    /// Unique name.
+    pub name: String,
+    /// Name in the partner registry; known to it unless `qualified_in` says more.
+    pub partner: Option<String>,
+    /// Markets in which the owner says it is qualified, beyond the registry.
+    pub qualified_in: Vec<String>,
+    /// Its uplinks, in order of preference.
+    pub uplinks: Vec<UplinkId>,
+}
+
+/// One attachment to an ISP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// Unique name; the interface's name by default.
+    pub name: String,
+    /// ISP it belongs to.
+    pub isp: IspId,
+    /// Interface.
+    pub interface: String,
+    /// IPv4 next hop.
+    pub ipv4: NextHopSpec<Ipv4Addr>,
+    /// IPv6 next hop.
+    pub ipv6: NextHopSpec<Ipv6Addr>,
+}
+
+/// How the next hop of an uplink is found in one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHopSpec<A> {
+    /// Learned from the kernel's default route by the interface.
+    Auto,
+    /// This gateway.
+    Gateway(A),
+    /// The uplink does not carry this family.
+    Disabled,
+}
+
+/// Which ISP is preferred where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Globally preferred ISPs, best first; used wherever they are qualified in the site's market. Never empty.
+    pub preferred: Vec<IspId>,
+    /// `[policy.market."…"]`: ISPs for sites in that market, best first, before the global preference.
+    pub markets: BTreeMap<String, Vec<IspId>>,
+    /// What a path must keep to be left in charge.
+    pub sla: Sla,
+    /// What happens when no preferred ISP is usable.
+    pub fallback: Fallback,
+    /// Whether an ISP that is not a qualified partner may be preferred.
+    pub allow_unqualified: bool,
+    /// How long a violation must last before a degraded path is left.
+    pub leave_after: Duration,
+    /// How long a better path must have been good before traffic returns to it.
+    pub return_after: Duration,
+}
+
+/// Service level that a path must keep; absent figures are not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sla {
+    /// Largest median RTT.
+    pub rtt: Option<Duration>,
+    /// Largest loss, 0 to 1.
+    pub loss: Option<f64>,
+}
+
+/// What to do when no preferred ISP is usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Any usable uplink, in file order.
+    Any,
+    /// Leave the class to the main table.
+    None,
+}
+
+/// Which Microsoft prefixes are known and which of them are steered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destinations {
+    /// Microsoft 365 endpoints.
+    pub microsoft365: Microsoft365,
+    /// Azure service tags.
+    pub service_tags: Option<ServiceTags>,
+    /// Own lists.
+    pub static_lists: Vec<StaticList>,
+}
+
+/// `[destinations.microsoft365]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Microsoft365 {
+    /// Where the endpoints come from.
+    pub source: Microsoft365Source,
+    /// Service areas that are steered, lower case; all when empty.
+    pub services: Vec<String>,
+    /// Categories that are steered.
+    pub categories: Vec<Category>,
+}
+
+/// Where Microsoft 365 endpoints come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Microsoft365Source {
+    /// The snapshot inside the binary.
+    Bundled,
+    /// A file with an answer of the endpoints web service.
+    File(PathBuf),
+    /// None are used.
+    Off,
+}
+
+/// `[destinations.service_tags]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceTags {
+    /// A "Service Tags – Public" file.
+    pub file: PathBuf,
+    /// Tags that are steered, as named in the file (`AzureCloud.japaneast`), case-insensitive.
+    pub tags: Vec<String>,
+}
+
+/// One `[[destinations.static]]` list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticList {
+    /// Name; becomes the service of its destinations.
+    pub name: String,
+    /// Prefixes, host bits zero.
+    pub prefixes: Vec<IpNet>,
+}
+
+/// `[probe]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Mean time between two probes of one path.
+    pub interval: Duration,
+    /// Loss threshold: an answer after it counts as lost. Below one second, the first SYN retransmission.
+    pub timeout: Duration,
+    /// TCP port probed.
+    pub port: u16,
+    /// Probes in the sliding window of a path.
+    pub window: usize,
+    /// Consecutive losses that make a path `down`.
+    pub down_after: u32,
+    /// Consecutive answers that make it `up` again.
+    pub up_after: u32,
+    /// Targets per service, instead of those taken from the catalogue.
+    pub targets: BTreeMap<String, Vec<std::net::IpAddr>>,
+}
+
+/// `[report]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Base of the collector: `https://HOST[:PORT][/PATH]`; `/v1/metrics` and `/v1/logs` are appended.
+    pub endpoint: Endpoint,
+    /// PEM file of the trust anchors for the collector.
+    pub ca: PathBuf,
+    /// PEM file of the client certificate chain.
+    pub cert: PathBuf,
+    /// PEM file of the client key; not readable by others.
+    pub key: PathBuf,
+    /// Time between two reports.
+    pub interval: Duration,
+    /// Bound of the queue of reports that wait, in bytes.
+    pub queue_bytes: usize,
+}
+
+/// An `https://` address, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path before `/v1/…`, without a slash at its end.
+    pub path: String,
+}
+
+/// `[kernel]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// Whether the kernel is written to.
+    pub mode: Mode,
+    /// Table of the chosen paths.
+    pub table: u32,
+    /// Table of the standing backups.
+    pub backup_table: u32,
+    /// First of the tables that lead probes out of each uplink, one per uplink.
+    pub probe_table: u32,
+    /// Preference of the rule for `table`.
+    pub rule_preference: u32,
+    /// Preference of the rule for `backup_table`.
+    pub backup_rule_preference: u32,
+    /// Preference of the probe rules; before the other two.
+    pub probe_rule_preference: u32,
+    /// Route protocol number that marks what is ours.
+    pub protocol: u8,
+    /// First next-hop id of our range of 65,536.
+    pub nexthop_base: u32,
+    /// What happens to the routes when the agent is stopped.
+    pub on_stop: OnStop,
+}
+
+/// Whether the kernel is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything but writing to the kernel.
+    Observe,
+    /// Selection is installed.
+    Enforce,
+}
+
+impl Mode {
+    /// The word in TOML and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// What happens to the routes when the agent is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStop {
+    /// They stay; the next start adopts them.
+    Keep,
+    /// They are withdrawn.
+    Withdraw,
+}
+
+/// `[control]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Unix socket for the command line, readable by the group only.
+    pub socket: PathBuf,
+}
+
+impl Config {
+    /// The ISP with that id.
+    ///
+    /// # Panics
+    /// Never for an id taken from this configuration.
+    #[allow(clippy::indexing_slicing, reason = "ids are positions in this very list")]
+    pub fn isp(&self, id: IspId) -> &Isp {
+        &self.isps[usize::from(id.0)]
+    }
+
+    /// The uplink with that id.
+    ///
+    /// # Panics
+    /// Never for an id taken from this configuration.
+    #[allow(clippy::indexing_slicing, reason = "ids are positions in this very list")]
+    pub fn uplink(&self, id: UplinkId) -> &Uplink {
+        &self.uplinks[usize::from(id.0)]
+    }
+
+    /// Ids of all uplinks, in file order.
+    #[allow(clippy::cast_possible_truncation, reason = "validation bounds the number of uplinks to 64")]
+    pub fn uplink_ids(&self) -> impl Iterator<Item = UplinkId> + use<> {
+        (0..self.uplinks.len() as u16).map(UplinkId)
+    }
+
+    /// Name of the ISP of an uplink.
+    pub fn isp_name_of(&self, id: UplinkId) -> &str {
+        &self.isp(self.uplink(id).isp).name
+    }
+}
+
+impl Uplink {
+    /// Whether the uplink carries a family at all.
+    pub fn carries(&self, family: Family) -> bool {
+        match family {
+            Family::Ipv4 => self.ipv4 != NextHopSpec::Disabled,
+            Family::Ipv6 => self.ipv6 != NextHopSpec::Disabled,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The vocabulary that every room shares: plain values, no I/O, no clock.
+//!
+//! Types here carry the units and the rules of the domain (see `ARCHITECTURE.md`). They are parsed once, at an
+//! edge, and trusted afterwards. Nothing in this folder may know another room.
+
+mod destination;
+mod event;
+mod measure;
+mod names;
+mod router;
+mod time;
+pub mod view;
+
+pub use destination::{Category, Class, Destination, Source};
+pub use event::{Event, EventKind, Severity};
+pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
+pub use names::{ClassId, Family, IspId, UplinkId};
+pub use router::{
+    Address, DefaultRoute, IfIndex, Link, NeighbourState, NextHop, ReadState, RouterState, UplinkAttachment,
+};
+pub use time::BootTime;

@@ -1,0 +1,138 @@
+//! What the kernel says about this router, reduced to what can matter to steering.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::Family;
+
+/// Kernel interface index; a re-created interface gets a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfIndex(pub u32);
+
+/// One network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Index.
+    pub index: IfIndex,
+    /// Name at the moment; renames keep the index.
+    pub name: String,
+    /// Administratively up (`IFF_UP`).
+    pub admin_up: bool,
+    /// Carrier present (`IFF_LOWER_UP`).
+    pub carrier: bool,
+}
+
+impl Link {
+    /// Whether packets can leave by it.
+    pub fn is_usable(&self) -> bool {
+        self.admin_up && self.carrier
+    }
+}
+
+/// One address of this router with its on-link prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Interface that holds it.
+    pub index: IfIndex,
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// Global scope (usable as a source towards the internet).
+    pub global: bool,
+    /// Usable now: not tentative, not failed duplicate address detection.
+    pub ready: bool,
+}
+
+/// A default route of the router's own tables (not ours), of any metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// Family.
+    pub family: Family,
+    /// Interface it leaves by.
+    pub index: IfIndex,
+    /// Gateway; absent on point-to-point links.
+    pub gateway: Option<IpAddr>,
+    /// Metric (`RTA_PRIORITY`), lower is preferred.
+    pub metric: u32,
+    /// Table that holds it.
+    pub table: u32,
+}
+
+/// Reachability of a neighbour (`NUD_*`), reduced to what a next hop needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeighbourState {
+    /// Resolved, or being confirmed.
+    Resolved,
+    /// Resolution is under way.
+    Resolving,
+    /// Resolution failed.
+    Failed,
+}
+
+/// Whether the picture can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadState {
+    /// Nothing was read yet, or events were lost since.
+    #[default]
+    Stale,
+    /// A complete dump, kept live by events.
+    Fresh,
+}
+
+/// The router as the kernel shows it: links, addresses, neighbours of gateways, default routes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouterState {
+    /// Links by index.
+    pub links: BTreeMap<IfIndex, Link>,
+    /// Addresses of all links.
+    pub addresses: Vec<Address>,
+    /// Default routes, best metric first within a family.
+    pub defaults: Vec<DefaultRoute>,
+    /// Neighbours by interface and address.
+    pub neighbours: BTreeMap<(IfIndex, IpAddr), NeighbourState>,
+    /// Whether it is complete.
+    pub read: ReadState,
+}
+
+/// A way out of an uplink: interface and, unless it is point-to-point, a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NextHop {
+    /// Interface to leave by.
+    pub index: IfIndex,
+    /// Gateway on that interface.
+    pub gateway: Option<IpAddr>,
+}
+
+/// What the kernel offers for one uplink in one family at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UplinkAttachment {
+    /// The way out.
+    pub next_hop: NextHop,
+    /// Source address of this router on that interface, if it has one in this family.
+    pub source: Option<IpAddr>,
+}
+
+impl RouterState {
+    /// The link of that name.
+    pub fn link_named(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    /// Best default route of `family` that leaves by `index`.
+    pub fn default_via(&self, index: IfIndex, family: Family) -> Option<&DefaultRoute> {
+        self.defaults
+            .iter()
+            .filter(|route| route.index == index && route.family == family)
+            .min_by_key(|route| route.metric)
+    }
+
+    /// First usable global address of `family` on `index`.
+    pub fn source_on(&self, index: IfIndex, family: Family) -> Option<IpAddr> {
+        self.addresses
+            .iter()
+            .find(|address| {
+                address.index == index && address.global && address.ready && Family::of_net(address.net) == family
+            })
+            .map(|address| address.net.addr())
+    }
+}

@@ -1,0 +1,2 @@
+//! The `peerward` binary.
+fn main() {}
