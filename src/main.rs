@@ -1,2 +1,7 @@
 //! The `peerward` binary.
-fn main() {}
+
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    peerward::cli::main()
+}
