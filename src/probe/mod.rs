@@ -1,16 +1,46 @@
 //! Probe kinds and their schedule. The only code that opens probe sockets; holds no policy.
 //!
 //! May know the domain types. Every probe leaves by *its* uplink whatever the tables say.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `schedule` | pure: which path is probed when, at which target; never a burst |
+//! | `tcp` | one TCP-connect probe: from a socket on the uplink to an outcome |
+//! | `tcp_info` | the one system call that no safe crate offers: the kernel's own RTT of a connection |
+//! | this file | the task: starts what is due, hands over what is done |
+//!
+//! An uplink needs a route out of its interface for its probes: the probe tables of [`crate::plan`], or in `observe`
+//! any default route by that interface, of whatever metric. Without one, IPv4 looks for the target on the link itself
+//! and times out, and IPv6 cannot send at all: both say truthfully that no packet gets through there.
+//!
+//! Binding to an interface needs no privilege since Linux 5.7, and `CAP_NET_RAW` before it.
+
+mod schedule;
+mod tcp;
+mod tcp_info;
 
 use std::{
+    future, io,
     net::{IpAddr, SocketAddr},
+    panic,
     sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 
-use crate::domain::{ClassId, ProbeSample, UplinkId};
+use self::schedule::{Assignment, Schedule};
+use crate::{
+    clock::boot_time,
+    domain::{BootTime, ClassId, ProbeOutcome, ProbeSample, UplinkId},
+};
+
+/// Least time between two warnings that probes fail for a reason of this machine.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// One path to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,25 +53,121 @@ pub struct ProbePath {
     pub interface: String,
     /// Source address on it.
     pub source: Option<IpAddr>,
-    /// Targets, rotated; never empty.
+    /// Targets, rotated; a path without any is not probed.
     pub targets: Arc<[SocketAddr]>,
 }
 
 /// How often, and how long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeSettings {
-    /// Mean time between two probes of one path.
+    /// Mean time between two probes of one path; at least 10 ms.
     pub interval: Duration,
-    /// Loss threshold.
+    /// Loss threshold: an answer after it counts as lost (RFC 7680 section 2.4).
     pub timeout: Duration,
 }
 
 /// Probes the paths of the newest list until the receiver of samples is gone. Paths that stay in the list keep their
-/// schedule. A full channel makes it wait, never drop.
+/// schedule, whatever else of them changes; results of paths that left it are not delivered. A full channel makes it
+/// wait, never drop: meanwhile no probe is started, and the slots missed are not made up for.
+///
+/// Samples come in the order in which probes end, not in which they were sent. A probe that fails for a reason of
+/// this machine (out of file descriptors, not permitted) yields no sample, because it says nothing about the path; it
+/// is logged.
 pub async fn run(
-    _settings: ProbeSettings,
-    _paths: watch::Receiver<Arc<[ProbePath]>>,
-    _samples: mpsc::Sender<ProbeSample>,
+    settings: ProbeSettings,
+    mut paths: watch::Receiver<Arc<[ProbePath]>>,
+    samples: mpsc::Sender<ProbeSample>,
 ) {
-    todo!()
+    let mut schedule = Schedule::new(settings.interval, fastrand::u64(..));
+    schedule.replace(&paths.borrow_and_update(), boot_time());
+    let mut listed_by_someone = true;
+    let mut running = JoinSet::new();
+    let mut complaints = Complaints::default();
+    loop {
+        while let Some(assignment) = schedule.pop_due(boot_time()) {
+            running.spawn(carry_out(assignment, settings.timeout));
+        }
+        tokio::select! {
+            () = samples.closed() => return,
+            changed = paths.changed(), if listed_by_someone => match changed {
+                Ok(()) => schedule.replace(&paths.borrow_and_update(), boot_time()),
+                Err(_) => listed_by_someone = false,
+            },
+            Some(ended) = running.join_next() => {
+                let report = ended.unwrap_or_else(repeat_panic);
+                let listed = schedule.finished(&report.assignment);
+                let sample = report.into_sample(&mut complaints).filter(|_| listed);
+                if let Some(sample) = sample && samples.send(sample).await.is_err() {
+                    return;
+                }
+            }
+            () = sleep_until(schedule.next_due()) => {}
+        }
+    }
 }
+
+/// Waits until a time, or for ever when there is none.
+async fn sleep_until(time: Option<BootTime>) {
+    match time {
+        Some(time) => sleep(time.since(boot_time())).await,
+        None => future::pending().await,
+    }
+}
+
+/// A probe that is over.
+struct Report {
+    assignment: Assignment,
+    sent_at: BootTime,
+    result: io::Result<ProbeOutcome>,
+}
+
+/// Sends one probe and waits for what comes of it.
+async fn carry_out(assignment: Assignment, timeout: Duration) -> Report {
+    let sent_at = boot_time();
+    let path = &assignment.path;
+    let result = tcp::probe(&path.interface, path.source, assignment.target, timeout).await;
+    Report { assignment, sent_at, result }
+}
+
+impl Report {
+    fn into_sample(self, complaints: &mut Complaints) -> Option<ProbeSample> {
+        let Self { assignment: Assignment { path, target }, sent_at, result } = self;
+        match result {
+            Ok(outcome) => {
+                Some(ProbeSample { uplink: path.uplink, class: path.class.clone(), target, sent_at, outcome })
+            }
+            Err(error) => {
+                complaints.say(sent_at, &path.interface, target, &error);
+                None
+            }
+        }
+    }
+}
+
+/// Keeps a failure that hits every probe from filling the log.
+#[derive(Default)]
+struct Complaints {
+    last: Option<BootTime>,
+}
+
+impl Complaints {
+    fn say(&mut self, now: BootTime, interface: &str, target: SocketAddr, error: &io::Error) {
+        if self.last.is_some_and(|last| !now.at_least_after(last, COMPLAINT_INTERVAL)) {
+            return;
+        }
+        self.last = Some(now);
+        log::warn!(
+            "cannot probe {target} through {interface}: {error}; paths stay unmeasured. Check the agent's limit of \
+             open files and, on kernels before 5.7, its CAP_NET_RAW"
+        );
+    }
+}
+
+/// A panic of a probe is a defect of this program and ends it as any other would; probes are never cancelled while
+/// this task runs.
+fn repeat_panic(error: JoinError) -> Report {
+    panic::resume_unwind(error.into_panic())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The task on loopback; what needs real interfaces is in `tests/probe.rs`.
+
+use std::{future::Future, net::TcpListener};
+
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::*;
+use crate::domain::ProbeFailure;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SETTINGS: ProbeSettings =
+    ProbeSettings { interval: Duration::from_millis(20), timeout: Duration::from_millis(800) };
+
+struct Task {
+    paths: watch::Sender<Arc<[ProbePath]>>,
+    samples: mpsc::Receiver<ProbeSample>,
+    handle: JoinHandle<()>,
+}
+
+fn start(list: Vec<ProbePath>, capacity: usize) -> Task {
+    let (paths, list) = watch::channel(Arc::from(list));
+    let (sender, samples) = mpsc::channel(capacity);
+    Task { paths, samples, handle: tokio::spawn(run(SETTINGS, list, sender)) }
+}
+
+async fn next(samples: &mut mpsc::Receiver<ProbeSample>) -> ProbeSample {
+    soon(samples.recv()).await.expect("the task ended")
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("nothing happened")
+}
+
+fn path(class: &str, interface: &str, target: SocketAddr) -> ProbePath {
+    ProbePath {
+        uplink: UplinkId(0),
+        class: ClassId::new(class),
+        interface: interface.to_owned(),
+        source: None,
+        targets: [target].into(),
+    }
+}
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[tokio::test]
+async fn samples_name_their_path_and_target_and_carry_the_time_of_sending() {
+    let (_listener, target) = listener();
+    let before = boot_time();
+    let mut task = start(vec![path("a", "lo", target)], 8);
+    let (first, second) = (next(&mut task.samples).await, next(&mut task.samples).await);
+    assert_eq!((first.uplink, first.class.as_str(), first.target), (UplinkId(0), "a", target));
+    assert!(matches!(first.outcome, ProbeOutcome::Answered(_)), "{first:?}");
+    assert!(before <= first.sent_at && first.sent_at < second.sent_at && second.sent_at <= boot_time());
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_takes_samples_any_more_even_without_paths() {
+    let task = start(vec![], 8);
+    drop(task.samples);
+    soon(task.handle).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_goes_on_with_the_last_list_when_nobody_sends_lists_any_more() {
+    let (_listener, target) = listener();
+    let mut task = start(vec![path("a", "lo", target)], 1);
+    drop(task.paths);
+    for _ in 0..5 {
+        next(&mut task.samples).await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_list_takes_effect_while_it_runs() {
+    let (_listener, target) = listener();
+    let mut task = start(vec![path("old", "lo", target)], 1);
+    next(&mut task.samples).await;
+    task.paths.send(Arc::from(vec![path("new", "lo", target)])).unwrap();
+    // At most one sample waits in the channel and one with the task; then the old path is not heard of again.
+    while next(&mut task.samples).await.class.as_str() == "old" {}
+    for _ in 0..5 {
+        assert_eq!(next(&mut task.samples).await.class.as_str(), "new");
+    }
+}
+
+#[tokio::test]
+async fn a_full_channel_makes_it_wait_and_what_it_missed_is_not_made_up_for() {
+    let (_listener, target) = listener();
+    let mut task = start(vec![path("a", "lo", target)], 1);
+    sleep(SETTINGS.interval * 25).await;
+    let resumed = boot_time();
+    let mut old = 0;
+    while next(&mut task.samples).await.sent_at < resumed {
+        old += 1;
+    }
+    // One in the channel, one in the task's hand, and those already under way.
+    assert!(old <= 2 + 8, "{old} probes while nobody listened");
+}
+
+#[tokio::test]
+async fn a_missing_interface_is_reported_at_the_ordinary_rate() {
+    let (_listener, target) = listener();
+    let mut task = start(vec![path("a", "no-such-wan", target)], 64);
+    let first = next(&mut task.samples).await;
+    let mut last = first.clone();
+    for _ in 0..20 {
+        last = next(&mut task.samples).await;
+        assert_eq!(last.outcome, ProbeOutcome::Failed(ProbeFailure::NotSent));
+    }
+    assert!(last.sent_at.since(first.sent_at) >= SETTINGS.interval * 10);
+}
