@@ -1,1 +1,13 @@
-//! x
+//! A branch in a box: namespaces, ISPs, a Microsoft edge, and the real peerward binary between them.
+
+mod error;
+mod link;
+mod namespace;
+mod netlink;
+mod privilege;
+mod syscalls;
+
+pub use error::LabError;
+pub use link::{Link, LinkState, veth};
+pub use namespace::Namespace;
+pub use privilege::enter;
