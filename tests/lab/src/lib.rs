@@ -5,9 +5,11 @@ mod link;
 mod namespace;
 mod netlink;
 mod privilege;
+mod route;
 mod syscalls;
 
 pub use error::LabError;
 pub use link::{Link, LinkState, veth};
 pub use namespace::Namespace;
 pub use privilege::enter;
+pub use route::{LOCAL, MAIN, Route, RouteRow, RuleRow};
