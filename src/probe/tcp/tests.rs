@@ -27,6 +27,19 @@ fn a_listener_answers() {
 }
 
 #[test]
+fn an_answer_in_time_counts_and_keeps_its_rtt_though_this_process_was_held_up() {
+    let (timeout, stall) = (Duration::from_millis(100), Duration::from_millis(300));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(async {
+        let held_up = async { std::thread::sleep(stall) };
+        tokio::join!(biased; probe("lo", None, target, timeout), held_up).0.unwrap()
+    });
+    assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < timeout), "{outcome:?}");
+}
+
+#[test]
 fn the_source_address_is_the_one_asked_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let source = IpAddr::from([127, 0, 0, 9]);
