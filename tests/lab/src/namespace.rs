@@ -51,11 +51,10 @@ impl Namespace {
         let namespace = Self { inner: Arc::new(Inner { name, file }) };
         namespace.link("lo").up()?;
         // Duplicate address detection would keep every address tentative for a second.
-        namespace.sysctl("net/ipv6/conf/all/accept_dad", "0")?;
-        namespace.sysctl("net/ipv6/conf/default/accept_dad", "0")?;
-        // A router advertisement or redirect never belongs into a test.
-        namespace.sysctl("net/ipv4/conf/all/accept_redirects", "0")?;
-        namespace.sysctl("net/ipv4/conf/default/accept_redirects", "0")?;
+        namespace.sysctl_for_all("ipv6", "accept_dad", "0")?;
+        // IPv4 settings are inherited from the machine's own namespace, whatever its owner chose there.
+        namespace.sysctl_for_all("ipv4", "accept_redirects", "0")?;
+        namespace.sysctl_for_all("ipv4", "rp_filter", "0")?;
         Ok(namespace)
     }
 
@@ -121,6 +120,15 @@ impl Namespace {
     pub fn sysctl(&self, key: &str, value: &str) -> Result<(), LabError> {
         self.run(|| fs::write(format!("/proc/sys/{key}"), value))
             .map_err(|source| LabError::system(format!("set {key} to {value} in {}", self.name()), source))
+    }
+
+    /// Writes a setting of all interfaces of a family (`ipv4` or `ipv6`), those of today and those to come.
+    ///
+    /// # Errors
+    /// When it does not exist or the kernel refuses the value.
+    pub fn sysctl_for_all(&self, family: &str, key: &str, value: &str) -> Result<(), LabError> {
+        self.sysctl(&format!("net/{family}/conf/all/{key}"), value)?;
+        self.sysctl(&format!("net/{family}/conf/default/{key}"), value)
     }
 
     /// Reads a sysctl.

@@ -158,10 +158,14 @@ impl Namespace {
     /// # Errors
     /// When there is none like it.
     pub fn delete_route(&self, route: &Route) -> Result<(), LabError> {
-        talk(self, &format!("delete route to {} by {}", route.destination, route.interface), async |handle: Handle| {
-            let message = route.message(index_of(&handle, &route.interface).await?)?;
-            handle.route().del(message).execute().await
-        })
+        talk(
+            self,
+            &format!("delete route to {} by {}", route.destination, route.interface),
+            async |handle: Handle| {
+                let message = route.message(index_of(&handle, &route.interface).await?)?;
+                handle.route().del(message).execute().await
+            },
+        )
     }
 
     /// Routes of one table, both families, sorted by destination.
