@@ -1,5 +1,13 @@
 //! A branch in a box: namespaces, ISPs, a Microsoft edge, and the real peerward binary between them.
+//!
+//! Knows the agent only as a user does: its binary, its configuration file, its command line and what it leaves in
+//! the kernel. Built over rtnetlink and `unshare`, without root where user namespaces allow, and without any outside
+//! command. Used by the end-to-end tests and by people (`peerward-lab demo`).
+//!
+//! Begin with [`enter`], first in `main`; then build a [`Branch`], put an [`Agent`] on it, let [`ClientFlow`]s run
+//! and turn the knobs of its [`Fabric`].
 
+mod agent;
 mod branch;
 mod edge;
 mod error;
@@ -8,11 +16,13 @@ mod flow;
 mod link;
 mod namespace;
 mod netlink;
+mod nexthop;
 mod privilege;
 mod route;
 mod syscalls;
 mod tun;
 
+pub use agent::{Agent, AgentSettings, ReportSettings, find_binary};
 pub use branch::{
     Branch, BranchBuilder, CLIENT_IPV4, CLIENT_IPV6, INTERNET_IPV4, INTERNET_IPV6, MICROSOFT_IPV4, MICROSOFT_IPV6,
     OPS_IPV4,
@@ -23,5 +33,6 @@ pub use fabric::{ECHO_PORT, Fabric, IspPath, PathProfile, Seen};
 pub use flow::{ClientFlow, GapReport};
 pub use link::{Link, LinkState, veth};
 pub use namespace::Namespace;
+pub use nexthop::NextHopRow;
 pub use privilege::enter;
 pub use route::{LOCAL, MAIN, Route, RouteRow, RuleRow};

@@ -1,2 +1,33 @@
-//! x
-fn main() {}
+//! `peerward-lab`: the branch in a box for people.
+
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A branch router, its ISPs and a Microsoft edge in network namespaces of this machine.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the real peerward in the box and shows how it steers, fails over and reports
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    // Before any thread starts: a process with threads cannot enter a user namespace.
+    if let Err(error) = peerward_lab::enter() {
+        eprintln!("peerward-lab: {error}");
+        return ExitCode::FAILURE;
+    }
+    match line.command {
+        Command::Demo(options) => demo::run(options),
+    }
+}

@@ -1,0 +1,79 @@
+//! The demo: a live story in seven steps, each of which must do what it should.
+
+mod narrator;
+mod stage;
+mod steps;
+mod summary;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Instant,
+};
+
+use narrator::Narrator;
+use stage::Stage;
+use summary::{Step, Summary};
+
+/// Switches of the demo.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Options {
+    /// One JSON object a line; the last one is the summary
+    #[arg(long)]
+    json: bool,
+    /// Wait for Enter between the steps, to look around with ip(8)
+    #[arg(long, conflicts_with = "json")]
+    pause: bool,
+}
+
+/// Runs it. Success only if every step did what it should.
+pub(crate) fn run(options: Options) -> ExitCode {
+    let mut narrator = Narrator::new(options.json, io::stdout().is_terminal());
+    let started = Instant::now();
+    narrator.note("building peerward, if it is not built yet, and the branch in a box");
+    let mut stage = match Stage::build() {
+        Ok(stage) => stage,
+        Err(error) => {
+            narrator.failure(&error.to_string());
+            narrator.summary(&Summary::default());
+            return ExitCode::FAILURE;
+        }
+    };
+    narrator.picture(&stage);
+    let mut summary = Summary::default();
+    for scene in steps::SCENES {
+        if options.pause {
+            pause();
+        }
+        let step = play(scene, &mut stage, &mut summary, &mut narrator);
+        let ok = step.ok;
+        narrator.result(&step);
+        summary.steps.push(step);
+        if !ok {
+            // Later steps begin where this one should have ended.
+            narrator.failure(&format!("end of the agent's log:\n{}", stage.agent.log_tail()));
+            break;
+        }
+    }
+    summary.finish(steps::SCENES.len(), started.elapsed());
+    narrator.summary(&summary);
+    if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn play(scene: &steps::Scene, stage: &mut Stage, summary: &mut Summary, narrator: &mut Narrator) -> Step {
+    narrator.step(scene.letter, scene.title);
+    let started = Instant::now();
+    let mut step = Step::new(scene.letter, scene.title);
+    if let Err(error) = (scene.play)(stage, summary, narrator, &mut step) {
+        step.ok = false;
+        step.failure = Some(error.to_string());
+    }
+    step.seconds = started.elapsed().as_secs_f64();
+    step
+}
+
+fn pause() {
+    eprint!("-- Enter to go on ");
+    // At the end of the input the demo goes on without pauses.
+    let _ = io::stdin().read_line(&mut String::new());
+}
