@@ -1,11 +1,45 @@
 //! Pure: probe samples in, path quality and state out. No clock, no I/O, no log line.
+//!
+//! [`PathQuality`] keeps a sliding window of one path's probes and a state machine over it:
+//!
+//! ```text
+//!            up_after answers in a row            SLA violated
+//!   unknown ──────────────────────────► up ◄────────────────────► degraded
+//!      │                                 ▲   kept with a margin       │
+//!      │ down_after losses in a row      │ up_after answers           │ down_after losses in a row,
+//!      └──────────────► down ────────────┘ in a row                   │ or the kernel says so
+//!                        ▲────────────────────────────────────────────┘
+//! ```
+//!
+//! The window is emptied when a path goes down, and starts again with the answers that bring it back: an outage is
+//! judged once, as an outage, and not a second time as loss.
+
+mod figures;
+mod path;
+mod sla;
+mod window;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use crate::{
-    config::Sla,
-    domain::{BootTime, PathState, ProbeOutcome},
-};
+pub use figures::Figures;
+pub use path::PathQuality;
+
+use crate::{config::Sla, domain::PathState};
+
+/// Fewest probes from which a share of lost ones is stated or judged: one lost out of five is no 20 %.
+pub const LOSS_EVIDENCE_PROBES: usize = 10;
+
+/// Fewest lost probes that can violate an SLA: a single one is chance on any path.
+pub const LOSS_EVIDENCE_LOST: usize = 2;
+
+/// Fewest recent answers whose median is judged: the first answer of a path includes address resolution.
+pub const RTT_EVIDENCE_ANSWERS: usize = 2;
+
+/// Share of the RTT bound that a path must get under before it is no longer degraded, in percent.
+pub const RTT_RECOVERY_PERCENT: u32 = 90;
 
 /// When a path counts as what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,25 +54,6 @@ pub struct Thresholds {
     pub sla: Sla,
 }
 
-/// Statistics over the sliding window; absent where there is too little to say.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Figures {
-    /// Smallest RTT.
-    pub rtt_min: Option<Duration>,
-    /// Median RTT.
-    pub rtt_median: Option<Duration>,
-    /// 95th percentile of RTT.
-    pub rtt_p95: Option<Duration>,
-    /// Mean absolute IPDV of consecutive answers (RFC 3393).
-    pub jitter: Option<Duration>,
-    /// Lost probes, 0 to 1 (RFC 7680).
-    pub loss: Option<f64>,
-    /// Probes in the window.
-    pub probes: usize,
-    /// When the last probe was sent.
-    pub last_sent: Option<BootTime>,
-}
-
 /// A change of state, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
@@ -50,44 +65,7 @@ pub struct Transition {
     pub evidence: String,
 }
 
-/// The running judgement of one path.
-#[derive(Debug, Clone)]
-pub struct PathQuality {}
-
-impl PathQuality {
-    /// A path of which nothing is known yet.
-    pub fn new(_thresholds: Thresholds, _now: BootTime) -> Self {
-        todo!()
-    }
-
-    /// Takes one probe result.
-    pub fn observe(&mut self, _sent_at: BootTime, _outcome: ProbeOutcome, _now: BootTime) -> Option<Transition> {
-        todo!()
-    }
-
-    /// Goes straight to `down` because the kernel says so (carrier, link, next hop, neighbour); the window is emptied.
-    /// Comes back by `up_after` answers.
-    pub fn short_cut_down(&mut self, _why: &str, _now: BootTime) -> Option<Transition> {
-        todo!()
-    }
-
-    /// State, after hysteresis.
-    pub fn state(&self) -> PathState {
-        todo!()
-    }
-
-    /// Since when it is in this state.
-    pub fn since(&self) -> BootTime {
-        todo!()
-    }
-
-    /// Statistics of the window.
-    pub fn figures(&self) -> Figures {
-        todo!()
-    }
-
-    /// The figures behind the state, in words.
-    pub fn evidence(&self) -> String {
-        todo!()
-    }
+/// A time in milliseconds, for people: `62.3 ms`.
+pub(crate) fn milliseconds(span: Duration) -> String {
+    format!("{:.1} ms", span.as_secs_f64() * 1_000.0)
 }
