@@ -1,0 +1,75 @@
+//! What the kernel offers for an uplink: link, next hop, source address.
+
+use std::net::IpAddr;
+
+use crate::{
+    config::{NextHopSpec, Uplink},
+    domain::{Family, IfIndex, NextHop, RouterState, UplinkAttachment},
+};
+
+/// Why the kernel has no way through an uplink in a family.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unattached {
+    /// The uplink does not carry the family, by configuration.
+    #[error("not used for {0}")]
+    FamilyDisabled(Family),
+    /// No interface of that name.
+    #[error("interface {0} does not exist")]
+    NoInterface(String),
+    /// Administratively down.
+    #[error("interface {0} is down")]
+    AdminDown(String),
+    /// No carrier.
+    #[error("interface {0} has no carrier")]
+    NoCarrier(String),
+    /// `auto` and no default route by the interface.
+    #[error("no default route by {0}: next hop unknown")]
+    NoNextHop(String),
+    /// No usable source address.
+    #[error("no {1} address on {0}")]
+    NoAddress(String, Family),
+}
+
+/// What the kernel offers for an uplink in a family, by the state of link, addresses and routes.
+///
+/// # Errors
+/// When there is no way through it, and why.
+pub fn attachment(uplink: &Uplink, family: Family, router: &RouterState) -> Result<UplinkAttachment, Unattached> {
+    let interface = || uplink.interface.clone();
+    let spec = next_hop_spec(uplink, family).ok_or(Unattached::FamilyDisabled(family))?;
+    let link = router.link_named(&uplink.interface).ok_or_else(|| Unattached::NoInterface(interface()))?;
+    if !link.admin_up {
+        return Err(Unattached::AdminDown(interface()));
+    }
+    if !link.carrier {
+        return Err(Unattached::NoCarrier(interface()));
+    }
+    let gateway = match spec {
+        Some(gateway) => Some(gateway),
+        None => learned_gateway(link.index, family, router).ok_or_else(|| Unattached::NoNextHop(interface()))?,
+    };
+    let source = router.source_on(link.index, family).ok_or_else(|| Unattached::NoAddress(interface(), family))?;
+    Ok(UplinkAttachment { next_hop: NextHop { index: link.index, gateway }, source: Some(source) })
+}
+
+/// None: the family is disabled; `Some(None)`: learned from the kernel; `Some(Some(_))`: this gateway.
+#[allow(clippy::option_option, reason = "the three cases of a next-hop specification, without its address type")]
+fn next_hop_spec(uplink: &Uplink, family: Family) -> Option<Option<IpAddr>> {
+    fn erase<A: Into<IpAddr>>(spec: NextHopSpec<A>) -> Option<Option<IpAddr>> {
+        match spec {
+            NextHopSpec::Disabled => None,
+            NextHopSpec::Auto => Some(None),
+            NextHopSpec::Gateway(address) => Some(Some(address.into())),
+        }
+    }
+    match family {
+        Family::Ipv4 => erase(uplink.ipv4),
+        Family::Ipv6 => erase(uplink.ipv6),
+    }
+}
+
+/// Gateway of the best default route by the interface; `Some(None)` on a point-to-point link.
+#[allow(clippy::option_option, reason = "a default route without a gateway is not the absence of one")]
+fn learned_gateway(index: IfIndex, family: Family, router: &RouterState) -> Option<Option<IpAddr>> {
+    router.default_via(index, family).map(|route| route.gateway)
+}

@@ -1,0 +1,53 @@
+//! The standing backup: where the kernel sends a class by itself when the uplink in charge loses carrier.
+
+use crate::domain::{BootTime, PathState, UplinkId};
+
+use super::{
+    Memory,
+    field::{Field, Runner},
+};
+
+/// What matters before preference: measured at all, and of another ISP, whose failure is independent.
+type Worth = (bool, bool);
+
+/// Chooses the backup of `chosen`. The present one is kept as long as it is worth as much as the best, unless it has
+/// been degraded for `leave_after` while the best is up, or the best has been up for `return_after`.
+pub(super) fn choose<'a>(
+    field: &Field<'a>,
+    chosen: Runner<'a>,
+    memory: &Memory,
+    reviews: &mut Vec<BootTime>,
+) -> Option<UplinkId> {
+    let eligible =
+        |runner: &Runner<'a>| runner.uplink() != chosen.uplink() && runner.open() && !runner.is(PathState::Down);
+    let present = memory.backup.and_then(|uplink| field.runner(uplink)).filter(eligible);
+    let worth = |runner: &Runner<'a>| -> Worth {
+        let held = present.is_some_and(|present| present.uplink() == runner.uplink());
+        let measured = runner.usable() || (held && field.being_measured(runner));
+        (!measured, runner.isp() == chosen.isp())
+    };
+    let best = (field.runners().filter(eligible))
+        .min_by_key(|runner| (worth(runner), !runner.is(PathState::Up), runner.rank))?;
+    let Some(present) = present.filter(|present| worth(present) == worth(&best)) else {
+        return Some(best.uplink());
+    };
+    if !best.is(PathState::Up) {
+        return Some(present.uplink());
+    }
+    let policy = field.policy;
+    let (moves_at, applies) = if present.is(PathState::Degraded) {
+        (present.since() + policy.leave_after, true)
+    } else {
+        (best.since() + policy.return_after, best.rank < present.rank)
+    };
+    if applies && moves_at <= field.now {
+        return Some(best.uplink());
+    }
+    if applies {
+        reviews.push(moves_at);
+    }
+    if present.is(PathState::Unknown) {
+        reviews.push(field.measured_by(&present));
+    }
+    Some(present.uplink())
+}

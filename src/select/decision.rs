@@ -1,0 +1,120 @@
+//! What a decision is made from, and what it is.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{BootTime, Class, ClassId, PathState, UplinkId},
+    quality::{Figures, PathQuality},
+};
+
+use super::{Policy, Reason, Standing, Unattached, backup, choice, field::Field, verdict};
+
+/// What is known of one uplink for one class at the moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathInput {
+    /// No way through the uplink, and why.
+    pub unattached: Option<Unattached>,
+    /// State of the path.
+    pub state: PathState,
+    /// Since when.
+    pub since: BootTime,
+    /// Figures.
+    pub figures: Figures,
+    /// The figures behind the state, in words, as [`PathQuality::evidence`] gives them.
+    pub evidence: String,
+}
+
+impl PathInput {
+    /// The input of a path from what was measured of it and what the kernel says of its uplink.
+    pub fn new(quality: &PathQuality, unattached: Option<Unattached>) -> Self {
+        Self {
+            unattached,
+            state: quality.state(),
+            since: quality.since(),
+            figures: quality.figures(),
+            evidence: quality.evidence(),
+        }
+    }
+}
+
+/// What the previous decision left behind; [`Default`] at the first start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Memory {
+    /// Uplink in charge. At start: the one the kernel already holds (adopted).
+    pub chosen: Option<UplinkId>,
+    /// Backup in charge.
+    pub backup: Option<UplinkId>,
+    /// Since when.
+    pub since: BootTime,
+}
+
+impl From<&Decision> for Memory {
+    fn from(decision: &Decision) -> Self {
+        Self { chosen: decision.chosen, backup: decision.backup, since: decision.since }
+    }
+}
+
+/// One uplink as it was considered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Uplink.
+    pub uplink: UplinkId,
+    /// Standing by policy.
+    pub standing: Standing,
+    /// State of the path; `down` where the kernel has no way through the uplink.
+    pub state: PathState,
+    /// Whether traffic may be put on it now.
+    pub usable: bool,
+    /// The verdict in words.
+    pub verdict: String,
+}
+
+/// The decision for one class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Class.
+    pub class: ClassId,
+    /// Uplink in charge; none: left to the main table.
+    pub chosen: Option<UplinkId>,
+    /// Second choice: another uplink and, where there is one, another ISP.
+    pub backup: Option<UplinkId>,
+    /// Why.
+    pub reason: Reason,
+    /// Since when `chosen` is in charge (or, with none, since when the class is left to the main table).
+    pub since: BootTime,
+    /// Every uplink considered, best first: usable before unusable, then by state, then by preference.
+    pub candidates: Vec<Candidate>,
+    /// When this decision should be looked at again though nothing happens (a hold time ends), if so; always later
+    /// than the moment of the decision.
+    pub review_at: Option<BootTime>,
+}
+
+impl Decision {
+    /// What the next decision for the class must know of this one.
+    pub fn memory(&self) -> Memory {
+        Memory::from(self)
+    }
+}
+
+/// Decides one class.
+pub fn decide(
+    policy: &Policy,
+    class: &Class,
+    paths: &BTreeMap<UplinkId, PathInput>,
+    memory: &Memory,
+    now: BootTime,
+) -> Decision {
+    let field = Field::new(policy, paths, now);
+    let mut choice = choice::choose(&field, memory);
+    let chosen = choice.chosen.map(|runner| runner.uplink());
+    let backup = choice.chosen.and_then(|chosen| backup::choose(&field, chosen, memory, &mut choice.reviews));
+    Decision {
+        class: class.id.clone(),
+        chosen,
+        backup,
+        reason: choice.reason,
+        since: if chosen == memory.chosen { memory.since } else { now },
+        candidates: verdict::candidates(&field, chosen),
+        review_at: choice.reviews.into_iter().filter(|review| *review > now).min(),
+    }
+}
