@@ -155,7 +155,7 @@ pub(super) struct Seconds(pub Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = self.0.as_millis() / 100;
-        if tenths >= 100 || tenths % 10 == 0 {
+        if tenths >= 100 || tenths.is_multiple_of(10) {
             write!(f, "{} s", tenths / 10)
         } else {
             write!(f, "{}.{} s", tenths / 10, tenths % 10)

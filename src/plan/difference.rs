@@ -1,0 +1,131 @@
+//! The messages that lead from what the kernel holds to what it should hold.
+//!
+//! The order is the substance. A packet looks up the primary table, then the backup table, then main; at no moment may
+//! it find less than it found before and will find after, or a path that is neither:
+//!
+//! 1. Next-hop objects: groups need them.
+//! 2. Table by table in the order of lookup, first the groups of its routes, then the routes. The primary table comes
+//!    first, so that traffic does not visit the backup on its way, and so that the backup may be changed once the
+//!    primary holds. Within a table the longest prefixes come first: a short one of another class would catch theirs.
+//! 3. Rules, in the order of lookup.
+//! 4. Deletions, in the opposite order of everything: rules from the last to the first, so that withdrawing makes
+//!    lookups fall through to main in one step; routes of the backup before those of the primary, short prefixes before
+//!    long ones; groups; next-hop objects, which no group refers to any more.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use ipnet::IpNet;
+
+use super::{Change, Fib, NextHopId, Rule, Via};
+
+/// The messages that lead from `observed` to `desired`, in an order that never leaves a hole: objects before what
+/// refers to them, additions before deletions, replacements in place.
+///
+/// An object whose id is wanted for the other kind (which ids of ours never are) is deleted first, with what hangs on it.
+pub fn difference(desired: &Fib, observed: &Fib) -> Vec<Change> {
+    let (mut changes, observed) = without_conflicts(desired, observed);
+    changes.extend(next_hops_set(desired, &observed));
+    let tables = tables_in_lookup_order(desired, &observed);
+    let mut groups_left: BTreeSet<NextHopId> = desired.groups.keys().copied().collect();
+    for &table in &tables {
+        let routes = routes_set(desired, &observed, table);
+        for group in groups_of(desired, table) {
+            if groups_left.remove(&group) {
+                changes.extend(group_set(desired, &observed, group));
+            }
+        }
+        changes.extend(routes);
+    }
+    changes.extend(groups_left.into_iter().filter_map(|group| group_set(desired, &observed, group)));
+    let mut added: Vec<&Rule> = desired.rules.difference(&observed.rules).collect();
+    added.sort_by_key(|rule| rule.preference);
+    changes.extend(added.into_iter().cloned().map(Change::AddRule));
+    changes.extend(deletions(desired, &observed, &tables));
+    changes
+}
+
+fn next_hops_set<'a>(desired: &'a Fib, observed: &'a Fib) -> impl Iterator<Item = Change> + 'a {
+    (desired.next_hops.iter())
+        .filter(|(id, next_hop)| observed.next_hops.get(id) != Some(next_hop))
+        .map(|(id, next_hop)| Change::SetNextHop(*id, id.family(), *next_hop))
+}
+
+fn group_set(desired: &Fib, observed: &Fib, id: NextHopId) -> Option<Change> {
+    let members = desired.groups.get(&id)?;
+    (observed.groups.get(&id) != Some(members)).then(|| Change::SetGroup(id, members.clone()))
+}
+
+/// Groups that the routes of a table refer to.
+fn groups_of(fib: &Fib, table: u32) -> BTreeSet<NextHopId> {
+    let in_table = table_routes(fib, table);
+    in_table.filter_map(|(_, via)| if let Via::Group(group) = via { Some(group) } else { None }).collect()
+}
+
+fn table_routes(fib: &Fib, table: u32) -> impl Iterator<Item = (IpNet, Via)> {
+    fib.routes.iter().filter(move |((own, _), _)| *own == table).map(|((_, prefix), via)| (*prefix, *via))
+}
+
+fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
+    let mut routes: Vec<(IpNet, Via)> = table_routes(desired, table)
+        .filter(|(prefix, via)| observed.routes.get(&(table, *prefix)) != Some(via))
+        .collect();
+    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.prefix_len()));
+    routes.into_iter().map(|(prefix, via)| Change::SetRoute(table, prefix, via)).collect()
+}
+
+/// All tables by the lowest preference of a rule that leads to them; tables without a rule last.
+fn tables_in_lookup_order(desired: &Fib, observed: &Fib) -> Vec<u32> {
+    let mut preferences: BTreeMap<u32, u32> = BTreeMap::new();
+    for (table, _) in desired.routes.keys().chain(observed.routes.keys()) {
+        preferences.insert(*table, u32::MAX);
+    }
+    for rule in desired.rules.iter().chain(&observed.rules) {
+        let lowest = preferences.entry(rule.table).or_insert(u32::MAX);
+        *lowest = rule.preference.min(*lowest);
+    }
+    let mut tables: Vec<(u32, u32)> = preferences.into_iter().map(|(table, lowest)| (lowest, table)).collect();
+    tables.sort_unstable();
+    tables.into_iter().map(|(_, table)| table).collect()
+}
+
+fn deletions(desired: &Fib, observed: &Fib, tables: &[u32]) -> Vec<Change> {
+    let mut rules: Vec<&Rule> = observed.rules.difference(&desired.rules).collect();
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.preference));
+    let mut changes: Vec<Change> = rules.into_iter().cloned().map(Change::DeleteRule).collect();
+    for &table in tables.iter().rev() {
+        let mut prefixes: Vec<IpNet> = table_routes(observed, table)
+            .map(|(prefix, _)| prefix)
+            .filter(|prefix| !desired.routes.contains_key(&(table, *prefix)))
+            .collect();
+        prefixes.sort_by_key(IpNet::prefix_len);
+        changes.extend(prefixes.into_iter().map(|prefix| Change::DeleteRoute(table, prefix)));
+    }
+    let groups = observed.groups.keys().filter(|id| !desired.groups.contains_key(id));
+    let next_hops = observed.next_hops.keys().filter(|id| !desired.next_hops.contains_key(id));
+    changes.extend(groups.chain(next_hops).map(|id| Change::DeleteNextHop(*id)));
+    changes
+}
+
+/// What is left of `observed` after the deletion of objects that stand in the way by their kind, with these deletions.
+/// The kernel takes the routes of a group with it, and a next-hop object out of its groups.
+fn without_conflicts<'a>(desired: &Fib, observed: &'a Fib) -> (Vec<Change>, Cow<'a, Fib>) {
+    let groups: Vec<NextHopId> =
+        observed.groups.keys().filter(|id| desired.next_hops.contains_key(id)).copied().collect();
+    let next_hops: Vec<NextHopId> =
+        observed.next_hops.keys().filter(|id| desired.groups.contains_key(id)).copied().collect();
+    if groups.is_empty() && next_hops.is_empty() {
+        return (Vec::new(), Cow::Borrowed(observed));
+    }
+    let mut rest = observed.clone();
+    for id in &next_hops {
+        rest.next_hops.remove(id);
+        rest.groups.values_mut().for_each(|members| members.retain(|member| member != id));
+    }
+    rest.groups.retain(|id, members| !groups.contains(id) && !members.is_empty());
+    let standing = rest.groups.clone();
+    rest.routes.retain(|_, via| !matches!(via, Via::Group(group) if !standing.contains_key(group)));
+    (groups.into_iter().chain(next_hops).map(Change::DeleteNextHop).collect(), Cow::Owned(rest))
+}

@@ -1,0 +1,87 @@
+//! What is ours in the kernel, as values.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use crate::domain::{Family, NextHop};
+
+/// Id of a next-hop object or group (`NHA_ID`), in our own range. Even ids are of IPv4, odd ones of IPv6: the kernel
+/// refuses to change the family of an object in place, so no id may ever be of the other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NextHopId(pub u32);
+
+impl NextHopId {
+    /// The family that an object of this id has.
+    pub fn family(self) -> Family {
+        if self.0.is_multiple_of(2) { Family::Ipv4 } else { Family::Ipv6 }
+    }
+}
+
+/// Where a route of ours leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A next-hop group of ours: routes of classes.
+    Group(NextHopId),
+    /// Straight to a next hop: default routes of the probe tables.
+    NextHop(NextHop),
+}
+
+/// What a rule of ours matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Selector {
+    /// `not iif lo`: forwarded traffic only; the router's own stays out of steering.
+    Forwarded,
+    /// `oif NAME`: sockets bound to an uplink (probes).
+    OutputInterface(String),
+    /// `from ADDRESS`: packets from an uplink's own address; makes strict reverse-path filters accept probe answers.
+    Source(IpAddr),
+}
+
+/// A policy rule of ours (`FRA_PROTOCOL` is our protocol number).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Family.
+    pub family: Family,
+    /// Preference (`FRA_PRIORITY`).
+    pub preference: u32,
+    /// What it matches.
+    pub selector: Selector,
+    /// Table it leads to.
+    pub table: u32,
+}
+
+/// Everything of ours in the kernel: desired, or as observed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fib {
+    /// Next-hop objects.
+    pub next_hops: BTreeMap<NextHopId, NextHop>,
+    /// Next-hop groups; members in order, all of weight one.
+    pub groups: BTreeMap<NextHopId, Vec<NextHopId>>,
+    /// Routes by table and prefix.
+    pub routes: BTreeMap<(u32, IpNet), Via>,
+    /// Rules.
+    pub rules: BTreeSet<Rule>,
+}
+
+/// One kernel message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Create or replace in place a next-hop object; the family is that of its routes.
+    SetNextHop(NextHopId, Family, NextHop),
+    /// Create or replace in place a group.
+    SetGroup(NextHopId, Vec<NextHopId>),
+    /// Create or replace in place a route.
+    SetRoute(u32, IpNet, Via),
+    /// Delete a route.
+    DeleteRoute(u32, IpNet),
+    /// Add a rule.
+    AddRule(Rule),
+    /// Delete a rule.
+    DeleteRule(Rule),
+    /// Delete a next-hop object or group.
+    DeleteNextHop(NextHopId),
+}

@@ -1,0 +1,76 @@
+//! What the kernel holds, in the words of placements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use crate::domain::{ClassId, UplinkId};
+
+use super::{Fib, Layout, NextHopId, Via, layout::Plot};
+
+/// (primary, backup) of each class.
+type Holdings = BTreeMap<ClassId, (Option<UplinkId>, Option<UplinkId>)>;
+
+impl Layout {
+    /// Which uplinks the kernel holds each class on: (primary, backup), by the groups and routes in `observed`. A class
+    /// counts as held only when all of its routes are there. Every class of the layout is in the answer.
+    pub fn held(&self, observed: &Fib) -> Holdings {
+        self.holdings(observed, |present, expected| expected.iter().all(|route| present.contains(route)))
+    }
+
+    /// As [`Layout::held`], but a class counts as soon as one of its routes is there: what a starting agent goes on
+    /// from, so that a catalogue that changed meanwhile does not move what the old one steered.
+    pub fn adoptable(&self, observed: &Fib) -> Holdings {
+        self.holdings(observed, |present, _| !present.is_empty())
+    }
+
+    fn holdings(&self, observed: &Fib, holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool) -> Holdings {
+        let numbers = self.numbers;
+        let primary = self.holders(observed, numbers.table, |plot| plot.primary, &holds);
+        let backup = self.holders(observed, numbers.backup_table, |plot| plot.backup, &holds);
+        (self.plots.iter().enumerate())
+            .map(|(position, plot)| {
+                let held = (primary.get(&position).copied(), backup.get(&position).copied());
+                (plot.id.clone(), held)
+            })
+            .collect()
+    }
+
+    /// The uplink of each class that `table` holds.
+    fn holders(
+        &self,
+        observed: &Fib,
+        table: u32,
+        group: impl Fn(&Plot) -> NextHopId,
+        holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool,
+    ) -> BTreeMap<usize, UplinkId> {
+        let by_group = routes_by_group(observed, table);
+        let present: BTreeMap<usize, &BTreeSet<IpNet>> = (self.plots.iter().enumerate())
+            .filter_map(|(position, plot)| Some((position, by_group.get(&group(plot))?)))
+            .collect();
+        let expected = self.routes_of(&present.keys().copied().collect());
+        present
+            .into_iter()
+            .filter(|(position, routes)| expected.get(position).is_some_and(|expected| holds(routes, expected)))
+            .filter_map(|(position, _)| {
+                let members = observed.groups.get(&group(self.plots.get(position)?))?;
+                Some((position, self.owner(*members.first()?)?))
+            })
+            .collect()
+    }
+
+    /// The uplink of a next-hop object.
+    fn owner(&self, id: NextHopId) -> Option<UplinkId> {
+        self.next_hops.iter().find(|(_, own)| **own == id).map(|((uplink, _), _)| *uplink)
+    }
+}
+
+fn routes_by_group(observed: &Fib, table: u32) -> BTreeMap<NextHopId, BTreeSet<IpNet>> {
+    let mut routes: BTreeMap<NextHopId, BTreeSet<IpNet>> = BTreeMap::new();
+    for (&(in_table, prefix), via) in &observed.routes {
+        if let (true, Via::Group(group)) = (in_table == table, via) {
+            routes.entry(*group).or_default().insert(prefix);
+        }
+    }
+    routes
+}
