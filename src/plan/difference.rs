@@ -4,20 +4,20 @@
 //! it find less than it found before and will find after, or a path that is neither:
 //!
 //! 1. Next-hop objects: groups need them.
-//! 2. Table by table in the order of lookup, first the groups of its routes, then the routes. The primary table comes
-//!    first, so that traffic does not visit the backup on its way, and so that the backup may be changed once the
-//!    primary holds. Within a table the longest prefixes come first: a short one of another class would catch theirs.
-//! 3. Rules, in the order of lookup.
-//! 4. Deletions, in the opposite order of everything: rules from the last to the first, so that withdrawing makes
-//!    lookups fall through to main in one step; routes of the backup before those of the primary, short prefixes before
-//!    long ones; groups; next-hop objects, which no group refers to any more.
+//! 2. Table by table in the order of lookup: the groups of its routes, the routes, the rules that lead to it. The primary
+//!    table comes first, so that traffic does not visit the backup on its way, and so that the backup may be changed
+//!    once the primary holds. Within a table the longest prefixes come first: a short one of another class would catch
+//!    theirs.
+//! 3. Deletions, in the opposite order: table by table from the last to the first, rules before routes, short prefixes
+//!    before long ones. The backup is gone before the primary rule goes, so that lookups fall through to main in one
+//!    step. Then groups; then next-hop objects, which no group refers to any more.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{Change, Fib, NextHopId, Rule, Via};
 
@@ -31,18 +31,15 @@ pub fn difference(desired: &Fib, observed: &Fib) -> Vec<Change> {
     let tables = tables_in_lookup_order(desired, &observed);
     let mut groups_left: BTreeSet<NextHopId> = desired.groups.keys().copied().collect();
     for &table in &tables {
-        let routes = routes_set(desired, &observed, table);
         for group in groups_of(desired, table) {
             if groups_left.remove(&group) {
                 changes.extend(group_set(desired, &observed, group));
             }
         }
-        changes.extend(routes);
+        changes.extend(routes_set(desired, &observed, table));
+        changes.extend(rules_added(desired, &observed, table));
     }
     changes.extend(groups_left.into_iter().filter_map(|group| group_set(desired, &observed, group)));
-    let mut added: Vec<&Rule> = desired.rules.difference(&observed.rules).collect();
-    added.sort_by_key(|rule| rule.preference);
-    changes.extend(added.into_iter().cloned().map(Change::AddRule));
     changes.extend(deletions(desired, &observed, &tables));
     changes
 }
@@ -65,7 +62,11 @@ fn groups_of(fib: &Fib, table: u32) -> BTreeSet<NextHopId> {
 }
 
 fn table_routes(fib: &Fib, table: u32) -> impl Iterator<Item = (IpNet, Via)> {
-    fib.routes.iter().filter(move |((own, _), _)| *own == table).map(|((_, prefix), via)| (*prefix, *via))
+    let first = IpNet::V4(Ipv4Net::default());
+    fib.routes
+        .range((table, first)..)
+        .take_while(move |((own, _), _)| *own == table)
+        .map(|((_, prefix), via)| (*prefix, *via))
 }
 
 fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
@@ -74,6 +75,13 @@ fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
         .collect();
     routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.prefix_len()));
     routes.into_iter().map(|(prefix, via)| Change::SetRoute(table, prefix, via)).collect()
+}
+
+fn rules_added(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
+    let mut added: Vec<&Rule> =
+        desired.rules.difference(&observed.rules).filter(|rule| rule.table == table).collect();
+    added.sort_by_key(|rule| rule.preference);
+    added.into_iter().cloned().map(Change::AddRule).collect()
 }
 
 /// All tables by the lowest preference of a rule that leads to them; tables without a rule last.
@@ -92,10 +100,10 @@ fn tables_in_lookup_order(desired: &Fib, observed: &Fib) -> Vec<u32> {
 }
 
 fn deletions(desired: &Fib, observed: &Fib, tables: &[u32]) -> Vec<Change> {
-    let mut rules: Vec<&Rule> = observed.rules.difference(&desired.rules).collect();
-    rules.sort_by_key(|rule| std::cmp::Reverse(rule.preference));
-    let mut changes: Vec<Change> = rules.into_iter().cloned().map(Change::DeleteRule).collect();
+    let mut changes: Vec<Change> = Vec::new();
     for &table in tables.iter().rev() {
+        let gone = observed.rules.difference(&desired.rules).filter(|rule| rule.table == table);
+        changes.extend(gone.cloned().map(Change::DeleteRule));
         let mut prefixes: Vec<IpNet> = table_routes(observed, table)
             .map(|(prefix, _)| prefix)
             .filter(|prefix| !desired.routes.contains_key(&(table, *prefix)))

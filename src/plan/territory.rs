@@ -13,6 +13,8 @@ use ipnet::IpNet;
 pub(super) struct Territories {
     /// Sorted: a prefix before those inside it.
     routes: Vec<(IpNet, usize)>,
+    /// Position of the route directly around each.
+    parents: Vec<Option<usize>>,
 }
 
 impl Territories {
@@ -25,19 +27,21 @@ impl Territories {
         let mut routes: Vec<(IpNet, usize)> =
             super::aggregate(&entries).into_iter().map(|(prefix, position)| (prefix, position as usize)).collect();
         routes.sort_unstable();
-        Self { routes }
+        Self { parents: parents(&routes), routes }
     }
 
     /// The routes of each class in `placed`, sorted, exact when these classes alone are in a table.
     pub fn routes(&self, placed: &BTreeSet<usize>) -> BTreeMap<usize, Vec<IpNet>> {
         let mut result: BTreeMap<usize, Vec<IpNet>> = BTreeMap::new();
-        for (prefix, class, holes) in self.with_holes(placed) {
-            let routes = result.entry(class).or_default();
-            if holes.is_empty() {
-                routes.push(prefix);
+        for ((prefix, class), cuts) in self.routes.iter().zip(self.cuts(placed)) {
+            if !placed.contains(class) {
+                continue;
+            }
+            let routes = result.entry(*class).or_default();
+            if cuts.is_empty() {
+                routes.push(*prefix);
             } else {
-                let parts = carve(prefix, &holes);
-                routes.extend(parts.into_iter().filter(|part| self.is_free(part, &prefix)));
+                routes.extend(carve(*prefix, &cuts).into_iter().filter(|part| self.is_free(part, prefix)));
             }
         }
         for routes in result.values_mut() {
@@ -46,27 +50,17 @@ impl Territories {
         result
     }
 
-    /// Every route of a placed class, with the routes of left-out classes directly inside it.
-    fn with_holes(&self, placed: &BTreeSet<usize>) -> Vec<(IpNet, usize, Vec<IpNet>)> {
-        let mut found: Vec<(IpNet, usize, Vec<IpNet>)> = Vec::new();
-        // Prefixes around the present one, outermost first, with the position in `found` if their class is placed.
-        let mut around: Vec<(IpNet, Option<usize>)> = Vec::new();
-        for &(prefix, class) in &self.routes {
-            while around.last().is_some_and(|(outer, _)| !outer.contains(&prefix)) {
-                around.pop();
-            }
-            if placed.contains(&class) {
-                around.push((prefix, Some(found.len())));
-                found.push((prefix, class, Vec::new()));
-            } else {
-                let direct = around.last().and_then(|(_, position)| *position);
-                if let Some((_, _, holes)) = direct.and_then(|position| found.get_mut(position)) {
-                    holes.push(prefix);
-                }
-                around.push((prefix, None));
+    /// What must be cut out of each route: the routes directly inside it that do not stand in the table as they are,
+    /// because their class is left out or because they are cut themselves.
+    fn cuts(&self, placed: &BTreeSet<usize>) -> Vec<Vec<IpNet>> {
+        let mut cuts: Vec<Vec<IpNet>> = vec![Vec::new(); self.routes.len()];
+        for (position, ((prefix, class), parent)) in self.routes.iter().zip(&self.parents).enumerate().rev() {
+            let stands = placed.contains(class) && cuts.get(position).is_none_or(Vec::is_empty);
+            if let (false, Some(around)) = (stands, parent.and_then(|parent| cuts.get_mut(parent))) {
+                around.push(*prefix);
             }
         }
-        found
+        cuts
     }
 
     /// Whether a part of `whole` is not itself the route of a class.
@@ -75,18 +69,32 @@ impl Territories {
     }
 }
 
-/// The fewest prefixes that cover `whole` without `holes`, which are inside it.
-fn carve(whole: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
-    if holes.is_empty() {
+/// Position of the route directly around each of `routes`, which are sorted.
+fn parents(routes: &[(IpNet, usize)]) -> Vec<Option<usize>> {
+    let mut around: Vec<(IpNet, usize)> = Vec::new();
+    let mut parents = Vec::with_capacity(routes.len());
+    for (position, (prefix, _)) in routes.iter().enumerate() {
+        while around.last().is_some_and(|(outer, _)| !outer.contains(prefix)) {
+            around.pop();
+        }
+        parents.push(around.last().map(|(_, parent)| *parent));
+        around.push((*prefix, position));
+    }
+    parents
+}
+
+/// The fewest prefixes that cover `whole` without `cuts`, which are inside it.
+fn carve(whole: IpNet, cuts: &[IpNet]) -> Vec<IpNet> {
+    if cuts.is_empty() {
         return vec![whole];
     }
-    if holes.contains(&whole) {
+    if cuts.contains(&whole) {
         return Vec::new();
     }
     let Ok(halves) = whole.subnets(whole.prefix_len() + 1) else { return Vec::new() };
     halves
         .flat_map(|half| {
-            let inside: Vec<IpNet> = holes.iter().filter(|hole| half.contains(*hole)).copied().collect();
+            let inside: Vec<IpNet> = cuts.iter().filter(|cut| half.contains(*cut)).copied().collect();
             carve(half, &inside)
         })
         .collect()
