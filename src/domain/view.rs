@@ -155,6 +155,9 @@ pub struct KernelView {
     pub fresh: bool,
     /// Whether what the kernel holds is what was planned.
     pub in_step: bool,
+    /// Whether everything of ours was withdrawn on request, until restart.
+    #[serde(default)]
+    pub withdrawn: bool,
     /// Routes of ours in the primary table.
     pub routes_primary: usize,
     /// Routes of ours in the backup table.

@@ -1,14 +1,37 @@
 //! The control socket: one JSON request a connection, one JSON answer. Read-only but for `withdraw`.
 //!
-//! May know the domain's views. Holds no state of the agent.
+//! May know the domain's views. Holds no state of the agent. Who may ask is decided by the file's mode (0660) alone.
+//! Every request and answer is bounded in bytes and time, and so is the number of connections: a stuck or hostile
+//! client can delay other clients for two seconds, and the agent never.
 
-use std::{path::Path, sync::Arc};
+mod ask;
+mod error;
+mod listen;
+mod serve;
+
+pub use ask::ask;
+pub use error::LocalError;
+pub use listen::ControlSocket;
+
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::domain::view::{Explanation, Snapshot};
+
+/// Largest request, in bytes.
+const REQUEST_BYTES: usize = 64 * 1024;
+
+/// Largest answer, in bytes: thousands of paths fit.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long one side may take to send its line, or to take the other's.
+const TRANSFER: Duration = Duration::from_secs(2);
+
+/// How long the agent may take over what only it can answer.
+const FORWARDED: Duration = Duration::from_secs(5);
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +46,16 @@ pub enum Request {
     },
     /// Take everything of ours out of the kernel and leave it so until restart.
     Withdraw,
+}
+
+impl Request {
+    /// How long a client waits for the answer: longer than the server may take, so that the server can say why not.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Snapshot => TRANSFER * 2,
+            Self::Explain { .. } | Self::Withdraw => FORWARDED + TRANSFER,
+        }
+    }
 }
 
 /// What is answered.
@@ -48,37 +81,5 @@ pub enum Answer {
 /// A request that only the agent can answer, with the way back.
 pub type Forwarded = (Request, oneshot::Sender<Answer>);
 
-/// Why the socket cannot be had, or did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum LocalError {
-    /// TODO by the owner of this room.
-    #[error("x")]
-    Placeholder,
-}
-
-/// The listening socket.
-#[derive(Debug)]
-pub struct ControlSocket {}
-
-impl ControlSocket {
-    /// Binds it, mode 0660; a stale socket file is replaced, a live agent's is not.
-    ///
-    /// # Errors
-    /// When another agent answers on it, or the path cannot be used.
-    pub fn bind(_path: &Path) -> Result<Self, LocalError> {
-        todo!()
-    }
-
-    /// Serves until dropped; snapshots are answered here, the rest is forwarded.
-    pub async fn serve(self, _snapshot: watch::Receiver<Arc<Snapshot>>, _agent: mpsc::Sender<Forwarded>) {
-        todo!()
-    }
-}
-
-/// Asks a running agent, from a command; blocks, with a deadline.
-///
-/// # Errors
-/// When no agent listens there, access is denied, or it does not answer in time.
-pub fn ask(_path: &Path, _request: &Request) -> Result<Answer, LocalError> {
-    todo!()
-}
+#[cfg(test)]
+mod tests;
