@@ -36,14 +36,14 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Prepares an agent with this configuration, not yet started; finds or builds the binary.
+    /// Prepares an agent with this binary (see [`find_binary`]) and configuration, not yet started.
     ///
     /// # Errors
-    /// When there is no binary, or the files cannot be written.
-    pub fn new(branch: &Branch, settings: &AgentSettings) -> Result<Self, LabError> {
+    /// When the files cannot be written.
+    pub fn new(branch: &Branch, binary: PathBuf, settings: &AgentSettings) -> Result<Self, LabError> {
         let directory = TempDir::with_prefix("peerward-lab-")
             .map_err(|source| LabError::system("create a directory for the agent", source))?;
-        let agent = Self { binary: find_binary()?, router: branch.router().clone(), directory, child: None };
+        let agent = Self { binary, router: branch.router().clone(), directory, child: None };
         agent.write_config(&settings.to_toml(&agent.socket()))?;
         Ok(agent)
     }
@@ -161,6 +161,31 @@ impl Agent {
     /// When no agent answers, or the answer is no JSON.
     pub fn status(&self) -> Result<Value, LabError> {
         self.ask("status", &[])
+    }
+
+    /// Waits until `holds` is true of the status, and returns that status.
+    ///
+    /// # Errors
+    /// When it does not become true in time, or the agent ends.
+    pub fn await_status(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut holds: impl FnMut(&Value) -> bool,
+    ) -> Result<Value, LabError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let last = match self.status() {
+                Ok(status) if holds(&status) => return Ok(status),
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            self.check_running()?;
+            if Instant::now() > deadline {
+                return Err(LabError::Deadline { what: what.to_owned(), seconds: patience.as_secs_f64(), last });
+            }
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// Answer of `peerward SUBCOMMAND ARGUMENTS --json` on the control socket.

@@ -17,9 +17,12 @@ pub use addresses::{
 };
 pub use build::BranchBuilder;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{Fabric, LabError, Link, Namespace, Seen, edge::EdgeServers};
+
+/// A packet older than this says nothing about the way of the next one.
+const RECENT: Duration = Duration::from_millis(100);
 
 /// A running branch. Everything is gone when it is dropped.
 #[derive(Debug)]
@@ -88,6 +91,11 @@ impl Branch {
     pub fn seen(&self, destination: IpAddr) -> Option<Seen> {
         let client = if destination.is_ipv4() { CLIENT_IPV4 } else { CLIENT_IPV6 };
         self.fabric.seen(client, destination)
+    }
+
+    /// By which ISP the client's packets to `destination` leave now; `None` when none came in the last 100 ms.
+    pub fn way_now(&self, destination: IpAddr) -> Option<usize> {
+        self.seen(destination).filter(|seen| seen.at.elapsed() < RECENT).map(|seen| seen.isp)
     }
 
     /// Takes the carrier from an uplink, as if its cable were cut.

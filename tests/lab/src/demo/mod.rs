@@ -29,9 +29,11 @@ pub(crate) struct Options {
 /// Runs it. Success only if every step did what it should.
 pub(crate) fn run(options: Options) -> ExitCode {
     let mut narrator = Narrator::new(options.json, io::stdout().is_terminal());
+    narrator.note("building peerward, if it is not built yet");
+    let built = peerward_lab::find_binary();
+    narrator.restart_clock();
     let started = Instant::now();
-    narrator.note("building peerward, if it is not built yet, and the branch in a box");
-    let mut stage = match Stage::build() {
+    let mut stage = match built.and_then(Stage::build) {
         Ok(stage) => stage,
         Err(error) => {
             narrator.failure(&error.to_string());
@@ -68,7 +70,7 @@ fn play(scene: &steps::Scene, stage: &mut Stage, summary: &mut Summary, narrator
         step.ok = false;
         step.failure = Some(error.to_string());
     }
-    step.seconds = started.elapsed().as_secs_f64();
+    step.seconds = summary::seconds(started.elapsed());
     step
 }
 

@@ -29,6 +29,11 @@ impl Narrator {
         Self { json, colour: terminal && !json, started: Instant::now() }
     }
 
+    /// Times count from now: building is no part of the story.
+    pub(super) fn restart_clock(&mut self) {
+        self.started = Instant::now();
+    }
+
     /// The next step begins.
     pub(super) fn step(&mut self, letter: char, title: &str) {
         if self.json {

@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    path::PathBuf,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -28,9 +29,6 @@ const PACE: Duration = Duration::from_millis(2);
 const TCP_PACE: Duration = Duration::from_millis(5);
 /// Between two looks while something is waited for.
 const GLANCE: Duration = Duration::from_millis(10);
-/// A packet older than this says nothing about the path in use now.
-const RECENT: Duration = Duration::from_millis(100);
-
 /// Round trips by each ISP when all is well.
 const HEALTHY_RTT: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(14)];
 
@@ -45,12 +43,13 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn build() -> Result<Self, LabError> {
+    /// Builds the box, puts the agent on it (not started) and lets the client talk.
+    pub(super) fn build(binary: PathBuf) -> Result<Self, LabError> {
         let branch = Branch::builder().build()?;
         for isp in [PREFERRED, DEFAULT] {
             heal(&branch, isp);
         }
-        let agent = Agent::new(&branch, &AgentSettings::default())?;
+        let agent = Agent::new(&branch, binary, &AgentSettings::default())?;
         let flows = |addresses: [IpAddr; 2]| {
             addresses
                 .into_iter()
@@ -106,7 +105,7 @@ impl Stage {
         let started = Instant::now();
         let what = format!("{} and {} leave by {}", destinations[0], destinations[1], name(isp));
         self.wait(&what, patience, |stage| {
-            let ways = destinations.map(|destination| stage.isp_of(destination));
+            let ways = destinations.map(|destination| stage.branch.way_now(destination));
             if ways.iter().all(|way| *way == Some(isp)) {
                 Ok(())
             } else {
@@ -114,11 +113,6 @@ impl Stage {
             }
         })?;
         Ok(started.elapsed())
-    }
-
-    /// By which ISP packets to an address leave now.
-    fn isp_of(&self, destination: IpAddr) -> Option<usize> {
-        self.branch.seen(destination).filter(|seen| seen.at.elapsed() < RECENT).map(|seen| seen.isp)
     }
 
     /// Waits until the agent says, for both families, that Exchange Online is on the uplink of `isp`, in its decision

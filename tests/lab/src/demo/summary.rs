@@ -63,11 +63,16 @@ impl Summary {
     /// Judges it: every one of `expected` steps was played and did what it should.
     pub(super) fn finish(&mut self, expected: usize, took: Duration) {
         self.ok = self.steps.len() == expected && self.steps.iter().all(|step| step.ok);
-        self.seconds = (took.as_secs_f64() * 10.0).round() / 10.0;
+        self.seconds = seconds(took);
     }
 }
 
 /// Milliseconds to one decimal.
 pub(super) fn milliseconds(span: Duration) -> f64 {
     (span.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// Seconds to one decimal.
+pub(super) fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 10.0).round() / 10.0
 }
