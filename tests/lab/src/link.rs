@@ -33,6 +33,8 @@ pub struct LinkState {
     pub admin_up: bool,
     /// Carrier present.
     pub carrier: bool,
+    /// Operational (`IFF_RUNNING`): the kernel has noticed the carrier and lets packets out. Before, it drops them.
+    pub running: bool,
 }
 
 impl Link {
@@ -136,6 +138,7 @@ impl Link {
                 index: link.header.index,
                 admin_up: link.header.flags.contains(LinkFlags::Up),
                 carrier: link.header.flags.contains(LinkFlags::LowerUp),
+                running: link.header.flags.contains(LinkFlags::Running),
             }))
         })
     }

@@ -88,10 +88,13 @@ fn make_router(namespace: &Namespace) -> Result<(), LabError> {
     namespace.sysctl_for_all("ipv6", "forwarding", "1")
 }
 
+/// Makes a veth pair and returns when packets pass it in both directions.
 fn join(near: &Link, far: &Link) -> Result<(), LabError> {
     veth(near, far)?;
     near.up()?;
-    far.up()
+    far.up()?;
+    wait_until_running(near)?;
+    wait_until_running(far)
 }
 
 fn join_lan(client: &Namespace, router: &Namespace) -> Result<(), LabError> {
@@ -134,7 +137,6 @@ pub(super) fn plug(router: &Namespace, isp_router: &Namespace, isp: usize) -> Re
     access.add_address(net(access_ipv6(number, 1), 64))?;
     access.add_address(net(GATEWAY_IPV6, 64))?;
     add_isp_routes(isp_router, isp)?;
-    wait_for_carrier(&wan)?;
     add_default_routes(router, isp)
 }
 
@@ -177,21 +179,24 @@ fn make_edge(namespace: &Namespace) -> Result<File, LabError> {
     Ok(file)
 }
 
-/// The carrier of a veth follows its far end a moment later (the kernel's linkwatch delays it).
-fn wait_for_carrier(link: &Link) -> Result<(), LabError> {
+/// The kernel notices a new carrier a moment later (linkwatch) and drops packets until then.
+fn wait_until_running(link: &Link) -> Result<(), LabError> {
     let patience = Duration::from_secs(5);
     let deadline = Instant::now() + patience;
-    while !link.state()?.is_some_and(|state| state.carrier) {
+    loop {
+        let state = link.state()?;
+        if state.is_some_and(|state| state.running) {
+            return Ok(());
+        }
         if Instant::now() > deadline {
             return Err(LabError::Deadline {
-                what: format!("carrier on {}", link.name()),
+                what: format!("{} of {} is operational", link.name(), link.namespace().name()),
                 seconds: patience.as_secs_f64(),
-                last: "no carrier".to_owned(),
+                last: format!("{state:?}"),
             });
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    Ok(())
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the builder bounds the number of ISPs to 8")]
