@@ -2,6 +2,14 @@
 //!
 //! Owns the bundled registry (`config/partners.csv`, `config/markets.csv`). Pure data: knows no other room.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+const PARTNERS: &str = include_str!("../config/partners.csv");
+const MARKETS: &str = include_str!("../config/markets.csv");
+
 /// One row of the registry that answers a question of qualification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listing<'a> {
@@ -15,41 +23,153 @@ pub struct Listing<'a> {
 
 /// The registry. All look-ups ignore case.
 #[derive(Debug)]
-pub struct Registry {}
+pub struct Registry {
+    listings: Vec<Listing<'static>>,
+    /// Market to the market that contains it.
+    within: BTreeMap<&'static str, Option<&'static str>>,
+    /// Spelling in lower case, aliases included, to the market.
+    spellings: BTreeMap<String, &'static str>,
+}
 
 impl Registry {
     /// The registry inside the binary.
     pub fn bundled() -> &'static Self {
-        todo!()
+        static BUNDLED: OnceLock<Registry> = OnceLock::new();
+        BUNDLED.get_or_init(|| Self::read(PARTNERS, MARKETS))
+    }
+
+    /// Reads both tables; rows with too few fields are left out (a test proves that the bundled ones have none).
+    fn read(partners: &'static str, markets: &'static str) -> Self {
+        let mut within = BTreeMap::new();
+        let mut spellings = BTreeMap::new();
+        for row in rows(markets) {
+            let [market, outer, aliases] = row[..] else { continue };
+            within.insert(market, Some(outer).filter(|outer| !outer.is_empty()));
+            for spelling in std::iter::once(market).chain(aliases.split('|')).filter(|spelling| !spelling.is_empty())
+            {
+                spellings.insert(spelling.to_lowercase(), market);
+            }
+        }
+        let listings = rows(partners)
+            .filter_map(|row| match row[..] {
+                [partner, market, listed] => Some(Listing { partner, market, listed }),
+                _ => None,
+            })
+            .collect();
+        Self { listings, within, spellings }
     }
 
     /// Every known market, sorted.
     pub fn markets(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.within.keys().copied()
     }
 
     /// Every known partner, sorted.
     pub fn partners(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.listings.iter().map(|listing| listing.partner).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// The market as the registry spells it.
-    pub fn market(&self, _name: &str) -> Option<&str> {
-        todo!()
+    pub fn market(&self, name: &str) -> Option<&str> {
+        self.spellings.get(&name.trim().to_lowercase()).copied()
     }
 
     /// The partner as the registry spells it.
-    pub fn partner(&self, _name: &str) -> Option<&str> {
-        todo!()
+    pub fn partner(&self, name: &str) -> Option<&str> {
+        let name = name.trim().to_lowercase();
+        self.listings.iter().map(|listing| listing.partner).find(|partner| partner.to_lowercase() == name)
     }
 
     /// Whether `outer` is `inner`, or contains it (Asia contains Japan).
-    pub fn contains(&self, _outer: &str, _inner: &str) -> bool {
-        todo!()
+    pub fn contains(&self, outer: &str, inner: &str) -> bool {
+        let Some(outer) = self.market(outer) else { return false };
+        self.outwards(inner).any(|market| market == outer)
     }
 
-    /// The newest listing that makes `partner` qualified for a site in `market`.
-    pub fn qualification(&self, _partner: &str, _market: &str) -> Option<Listing<'_>> {
-        todo!()
+    /// The newest listing that makes `partner` qualified for a site in `market`; of two lists of one date, the row of
+    /// the nearer market.
+    pub fn qualification(&self, partner: &str, market: &str) -> Option<Listing<'_>> {
+        let partner = self.partner(partner)?;
+        self.outwards(market)
+            .enumerate()
+            .flat_map(|(distance, market)| {
+                self.listings
+                    .iter()
+                    .filter(move |listing| listing.partner == partner && listing.market == market)
+                    .map(move |listing| (listing.listed, std::cmp::Reverse(distance), listing))
+            })
+            .max_by_key(|(listed, nearness, _)| (*listed, *nearness))
+            .map(|(_, _, listing)| *listing)
+    }
+
+    /// Markets in which a partner is listed, sorted.
+    pub fn markets_of(&self, partner: &str) -> impl Iterator<Item = &str> {
+        let partner = self.partner(partner);
+        self.listings
+            .iter()
+            .filter(|listing| Some(listing.partner) == partner)
+            .map(|listing| listing.market)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+    }
+
+    /// A market, the one that contains it, and so on.
+    fn outwards(&self, market: &str) -> impl Iterator<Item = &'static str> {
+        std::iter::successors(self.spellings.get(&market.trim().to_lowercase()).copied(), |market| {
+            self.within.get(market).copied().flatten()
+        })
+    }
+}
+
+fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    table.lines().skip(1).map(|line| line.split(',').map(str::trim).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_row_is_well_formed_and_every_market_is_known() {
+        let registry = Registry::bundled();
+        assert_eq!(registry.listings.len(), PARTNERS.lines().count() - 1);
+        assert_eq!(registry.within.len(), MARKETS.lines().count() - 1);
+        for listing in &registry.listings {
+            assert!(registry.within.contains_key(listing.market), "{listing:?}");
+            assert_eq!(listing.listed.len(), "2023-02-28".len(), "{listing:?}");
+        }
+        for outer in registry.within.values().flatten() {
+            assert!(registry.within.contains_key(outer), "{outer}");
+        }
+    }
+
+    #[test]
+    fn a_partner_of_a_region_serves_its_countries() {
+        let listing = Registry::bundled().qualification("singtel", "japan").unwrap();
+        assert_eq!(listing, Listing { partner: "Singtel", market: "Asia", listed: "2023-02-28" });
+        assert!(Registry::bundled().qualification("Singtel", "France").is_none());
+    }
+
+    #[test]
+    fn a_partner_of_a_country_does_not_serve_its_region() {
+        assert!(Registry::bundled().qualification("IIJ", "Japan").is_some());
+        assert!(Registry::bundled().qualification("IIJ", "Asia").is_none());
+    }
+
+    #[test]
+    fn the_newest_list_answers() {
+        let kordia = Registry::bundled().qualification("Kordia", "New Zealand").unwrap();
+        assert_eq!((kordia.market, kordia.listed), ("Oceania", "2023-02-28"));
+        let ntt = Registry::bundled().qualification("NTT", "Japan").unwrap();
+        assert_eq!((ntt.market, ntt.listed), ("Japan", "2019-09-25"));
+    }
+
+    #[test]
+    fn markets_have_aliases_and_contain_themselves() {
+        let registry = Registry::bundled();
+        assert_eq!(registry.market("united kingdom"), Some("UK"));
+        assert!(registry.contains("Europe", "United Kingdom"));
+        assert!(registry.contains("Japan", "Japan"));
+        assert!(!registry.contains("Japan", "Asia"));
     }
 }

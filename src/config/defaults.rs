@@ -1,0 +1,34 @@
+//! Every default of the configuration; the reference in `config/peerward.toml` says what each one means.
+
+use std::time::Duration;
+
+use super::model::Fallback;
+use crate::domain::Category;
+
+pub(super) const FALLBACK: Fallback = Fallback::Any;
+pub(super) const LEAVE_AFTER: Duration = Duration::from_secs(5);
+pub(super) const RETURN_AFTER: Duration = Duration::from_secs(60);
+pub(super) const SLA_LOSS: Option<f64> = Some(0.02);
+
+pub(super) const CATEGORIES: [Category; 2] = [Category::Optimize, Category::Allow];
+
+pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// Below the first retransmission of a SYN (1 s, RFC 6298), so that every RTT belongs to one SYN.
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
+pub(super) const PROBE_PORT: u16 = 443;
+pub(super) const PROBE_WINDOW: u16 = 60;
+pub(super) const DOWN_AFTER: u32 = 3;
+pub(super) const UP_AFTER: u32 = 3;
+
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;
+
+pub(super) const TABLE: u32 = 7700;
+pub(super) const BACKUP_TABLE: u32 = 7701;
+pub(super) const PROBE_TABLE: u32 = 7710;
+pub(super) const RULE_PREFERENCE: u32 = 7700;
+pub(super) const BACKUP_RULE_PREFERENCE: u32 = 7701;
+pub(super) const PROBE_RULE_PREFERENCE: u32 = 7690;
+pub(super) const PROTOCOL: u8 = 77;
+pub(super) const NEXTHOP_BASE: u32 = 0x7700_0000;
+pub(super) const SOCKET: &str = "/run/peerward/control.sock";

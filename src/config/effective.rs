@@ -1,0 +1,155 @@
+//! A configuration as TOML, every default spelled out.
+
+use std::{
+    fmt::{Display, Write},
+    path::Path,
+};
+
+use super::{
+    model::{Config, Fallback, Microsoft365Source, NextHopSpec, OnStop},
+    values::in_units,
+};
+use crate::domain::IspId;
+
+/// Writes it so that it reads back to the same value.
+pub(super) fn effective(config: &Config) -> String {
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = write(&mut text, config);
+    text
+}
+
+fn write(to: &mut String, config: &Config) -> std::fmt::Result {
+    writeln!(to, "[site]\nname = {}\nmarket = {}", quoted(&config.site.name), quoted(&config.site.market))?;
+    isps(to, config)?;
+    policy(to, config)?;
+    destinations(to, config)?;
+    probe(to, config)?;
+    if let Some(report) = &config.report {
+        let endpoint = &report.endpoint;
+        let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
+        writeln!(
+            to,
+            "\n[report]\nendpoint = {}",
+            quoted(&format!("https://{host}:{}{}", endpoint.port, endpoint.path))
+        )?;
+        writeln!(to, "ca = {}\ncert = {}\nkey = {}", path(&report.ca), path(&report.cert), path(&report.key))?;
+        writeln!(to, "interval = \"{}\"\nqueue_bytes = {}", in_units(report.interval), report.queue_bytes)?;
+    }
+    kernel(to, config)?;
+    writeln!(to, "\n[control]\nsocket = {}", path(&config.control.socket))
+}
+
+fn isps(to: &mut String, config: &Config) -> std::fmt::Result {
+    for isp in &config.isps {
+        writeln!(to, "\n[[isp]]\nname = {}", quoted(&isp.name))?;
+        if let Some(partner) = &isp.partner {
+            writeln!(to, "partner = {}", quoted(partner))?;
+        }
+        writeln!(to, "qualified_in = {}", list(isp.qualified_in.iter().map(|market| quoted(market))))?;
+        for id in &isp.uplinks {
+            let uplink = config.uplink(*id);
+            writeln!(to, "\n[[isp.uplink]]\nname = {}", quoted(&uplink.name))?;
+            writeln!(to, "interface = {}", quoted(&uplink.interface))?;
+            writeln!(to, "ipv4 = {}\nipv6 = {}", next_hop(&uplink.ipv4), next_hop(&uplink.ipv6))?;
+        }
+    }
+    Ok(())
+}
+
+fn policy(to: &mut String, config: &Config) -> std::fmt::Result {
+    let policy = &config.policy;
+    let names = |ids: &[IspId]| list(ids.iter().map(|id| quoted(&config.isp(*id).name)));
+    let fallback = match policy.fallback {
+        Fallback::Any => "any",
+        Fallback::None => "none",
+    };
+    writeln!(to, "\n[policy]\npreferred = {}\nfallback = \"{fallback}\"", names(&policy.preferred))?;
+    writeln!(to, "allow_unqualified = {}", policy.allow_unqualified)?;
+    writeln!(to, "leave_after = \"{}\"", in_units(policy.leave_after))?;
+    writeln!(to, "return_after = \"{}\"", in_units(policy.return_after))?;
+    writeln!(to, "\n[policy.sla]")?;
+    if let Some(rtt) = policy.sla.rtt {
+        writeln!(to, "rtt = \"{}\"", in_units(rtt))?;
+    }
+    if let Some(loss) = policy.sla.loss {
+        writeln!(to, "loss = \"{}%\"", loss * 100.0)?;
+    }
+    for (market, isps) in &policy.markets {
+        writeln!(to, "\n[policy.market.{}]\npreferred = {}", quoted(market), names(isps))?;
+    }
+    Ok(())
+}
+
+fn destinations(to: &mut String, config: &Config) -> std::fmt::Result {
+    let microsoft365 = &config.destinations.microsoft365;
+    let source = match &microsoft365.source {
+        Microsoft365Source::Bundled => quoted("bundled"),
+        Microsoft365Source::Off => quoted("off"),
+        Microsoft365Source::File(file) => path(file),
+    };
+    writeln!(to, "\n[destinations.microsoft365]\nsource = {source}")?;
+    writeln!(to, "services = {}", list(microsoft365.services.iter().map(|service| quoted(service))))?;
+    writeln!(
+        to,
+        "categories = {}",
+        list(microsoft365.categories.iter().map(|category| quoted(&category.to_string())))
+    )?;
+    if let Some(tags) = &config.destinations.service_tags {
+        writeln!(to, "\n[destinations.service_tags]\nfile = {}", path(&tags.file))?;
+        writeln!(to, "tags = {}", list(tags.tags.iter().map(|tag| quoted(tag))))?;
+    }
+    for own in &config.destinations.static_lists {
+        writeln!(to, "\n[[destinations.static]]\nname = {}", quoted(&own.name))?;
+        writeln!(to, "prefixes = {}", list(own.prefixes.iter().map(|prefix| quoted(&prefix.to_string()))))?;
+    }
+    Ok(())
+}
+
+fn probe(to: &mut String, config: &Config) -> std::fmt::Result {
+    let probe = &config.probe;
+    writeln!(to, "\n[probe]\ninterval = \"{}\"", in_units(probe.interval))?;
+    writeln!(to, "timeout = \"{}\"\nport = {}", in_units(probe.timeout), probe.port)?;
+    writeln!(to, "window = {}\ndown_after = {}\nup_after = {}", probe.window, probe.down_after, probe.up_after)?;
+    writeln!(to, "\n[probe.targets]")?;
+    for (service, targets) in &probe.targets {
+        let targets = list(targets.iter().map(|target| quoted(&target.to_string())));
+        writeln!(to, "{} = {targets}", quoted(service))?;
+    }
+    Ok(())
+}
+
+fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {
+    let kernel = &config.kernel;
+    let on_stop = match kernel.on_stop {
+        OnStop::Keep => "keep",
+        OnStop::Withdraw => "withdraw",
+    };
+    writeln!(to, "\n[kernel]\nmode = \"{}\"\non_stop = \"{on_stop}\"", kernel.mode.as_str())?;
+    writeln!(to, "table = {}\nbackup_table = {}", kernel.table, kernel.backup_table)?;
+    writeln!(to, "probe_table = {}\nrule_preference = {}", kernel.probe_table, kernel.rule_preference)?;
+    writeln!(to, "backup_rule_preference = {}", kernel.backup_rule_preference)?;
+    writeln!(to, "probe_rule_preference = {}", kernel.probe_rule_preference)?;
+    writeln!(to, "protocol = {}\nnexthop_base = {}", kernel.protocol, kernel.nexthop_base)
+}
+
+fn next_hop<A: Display>(spec: &NextHopSpec<A>) -> String {
+    match spec {
+        NextHopSpec::Auto => quoted("auto"),
+        NextHopSpec::Disabled => quoted("off"),
+        NextHopSpec::Gateway(gateway) => quoted(&gateway.to_string()),
+    }
+}
+
+fn list(values: impl Iterator<Item = String>) -> String {
+    format!("[{}]", values.collect::<Vec<_>>().join(", "))
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+/// A TOML basic string: its escapes are those of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
