@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use peerward::domain::{ProbeFailure, ProbeOutcome, ProbeSample};
+use peerward::domain::{ProbeFailure, ProbeOutcome};
 use peerward_lab::{Branch, MICROSOFT_IPV4, MICROSOFT_IPV6, PathProfile};
 
 use crate::prober::{answered, of, path, probe, rtt};
@@ -38,14 +38,12 @@ pub fn loss() {
     let [service, _] = services();
     let samples = probe(branch.router(), vec![path(0, &service), path(1, &service)], |samples| samples.len() >= 120);
     // Lost on the way there or back: 1 - 0.7 * 0.7, about a half of sixty. A busy machine may lose one on its own.
-    let [healthy, lossy] =
-        [0, 1].map(|uplink| of(&samples, uplink, IpAddr::is_ipv4).into_iter().filter(is_lost).count());
+    let [healthy, lossy] = [0, 1].map(|uplink| {
+        let samples = of(&samples, uplink, IpAddr::is_ipv4);
+        samples.into_iter().filter(|sample| !answered(sample)).count()
+    });
     assert!((10..50).contains(&lossy), "{lossy} lost");
     assert!(healthy * 4 < lossy, "{healthy} lost on the healthy uplink, {lossy} on the other");
-}
-
-fn is_lost(sample: &&ProbeSample) -> bool {
-    !answered(sample)
 }
 
 pub fn black_hole() {
