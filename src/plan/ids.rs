@@ -1,7 +1,7 @@
 //! Next-hop ids that follow from names: the same after a restart and after a catalogue update, so that what the kernel
 //! holds can be adopted.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::domain::Family;
 
@@ -25,13 +25,13 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct IdRange {
     base: u32,
-    given: BTreeSet<NextHopId>,
+    given: HashSet<NextHopId>,
 }
 
 impl IdRange {
     /// A range of which nothing is given yet. An odd base is rounded up, because the family is in the lowest bit.
     pub fn new(base: u32) -> Self {
-        Self { base: base.next_multiple_of(2), given: BTreeSet::new() }
+        Self { base: base.next_multiple_of(2), given: HashSet::new() }
     }
 
     /// The id of a name: its hash, or the next free slot after it (in which case the order of asking matters: ask in

@@ -31,6 +31,9 @@ pub(super) fn choose<'a>(
     let Some(present) = present.filter(|present| worth(present) == worth(&best)) else {
         return Some(best.uplink());
     };
+    if present.is(PathState::Unknown) {
+        reviews.push(field.measured_by(&present));
+    }
     if !best.is(PathState::Up) {
         return Some(present.uplink());
     }
@@ -45,9 +48,6 @@ pub(super) fn choose<'a>(
     }
     if applies {
         reviews.push(moves_at);
-    }
-    if present.is(PathState::Unknown) {
-        reviews.push(field.measured_by(&present));
     }
     Some(present.uplink())
 }

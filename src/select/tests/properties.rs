@@ -1,0 +1,145 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{Memory, NOW, PathInput, Policy, Qualification, Unattached, config, exchange, isp, path, uplink};
+use crate::{
+    config::Fallback,
+    domain::{BootTime, IspId, PathState, UplinkId},
+    select::{Decision, Standing, decide},
+};
+
+type Paths = BTreeMap<UplinkId, PathInput>;
+
+const UPLINKS: u16 = 5;
+
+/// Three ISPs with five uplinks; any preference, any fallback, any qualification.
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let isps = || prop::collection::vec((0_u16..3).prop_map(IspId), 0..3);
+    (isps(), isps(), any::<bool>(), any::<bool>(), prop::collection::vec(any::<bool>(), 3)).prop_map(
+        |(first, preferred, any, allow_unqualified, qualified)| {
+            let mut config = config();
+            config.isps = vec![isp("NTT", &[0, 3]), isp("KDDI", &[1, 4]), isp("IIJ", &[2])];
+            config.uplinks.extend([uplink("ntt-2", 0), uplink("kddi-2", 1)]);
+            config.policy.preferred = preferred;
+            config.policy.fallback = if any { Fallback::Any } else { Fallback::None };
+            config.policy.allow_unqualified = allow_unqualified;
+            let qualify = |qualified| Qualification { qualified, reason: "by chance".to_owned() };
+            Policy::ranked(&config, &first, qualified.into_iter().map(qualify).collect())
+        },
+    )
+}
+
+fn any_path() -> impl Strategy<Value = PathInput> {
+    let state = prop::sample::select(vec![PathState::Up, PathState::Degraded, PathState::Unknown, PathState::Down]);
+    (state, 0_u32..200, prop::bool::weighted(0.2)).prop_map(|(state, tenths, unattached)| PathInput {
+        unattached: unattached.then(|| Unattached::NoCarrier("wan0".to_owned())),
+        ..path(state, f64::from(tenths) / 10.0)
+    })
+}
+
+fn any_paths() -> impl Strategy<Value = Paths> {
+    prop::collection::btree_map((0..UPLINKS).prop_map(UplinkId), any_path(), 0..=usize::from(UPLINKS))
+}
+
+fn any_memory() -> impl Strategy<Value = Memory> {
+    let uplink = || prop::option::of((0..=UPLINKS).prop_map(UplinkId));
+    (uplink(), uplink()).prop_map(|(chosen, backup)| Memory {
+        chosen,
+        backup,
+        since: BootTime(Duration::from_secs(1)),
+    })
+}
+
+fn decided(policy: &Policy, paths: &Paths, memory: &Memory, now: BootTime) -> Decision {
+    decide(policy, &exchange(), paths, memory, now)
+}
+
+/// Whether policy and kernel allow the uplink, and its path is not down.
+fn carries(policy: &Policy, paths: &Paths, uplink: UplinkId) -> bool {
+    let standing = policy.order().iter().find(|(own, _)| *own == uplink).map(|(_, standing)| *standing);
+    let path = paths.get(&uplink).filter(|path| path.unattached.is_none() && path.state != PathState::Down);
+    path.is_some() && standing.is_some_and(|standing| standing != Standing::Excluded)
+}
+
+proptest! {
+    #[test]
+    fn the_same_inputs_give_the_same_decision(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(),
+    ) {
+        prop_assert_eq!(decided(&policy, &paths, &memory, NOW), decided(&policy, &paths, &memory, NOW));
+    }
+
+    #[test]
+    fn traffic_is_only_put_where_policy_kernel_and_measurements_allow_it(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(),
+    ) {
+        let decision = decided(&policy, &paths, &memory, NOW);
+        if let Some(chosen) = decision.chosen {
+            prop_assert!(carries(&policy, &paths, chosen));
+            prop_assert!(paths[&chosen].state != PathState::Unknown || memory.chosen == Some(chosen));
+        }
+        prop_assert_eq!(decision.candidates.len(), usize::from(UPLINKS));
+    }
+
+    #[test]
+    fn the_backup_is_another_uplink_that_can_carry_traffic(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(),
+    ) {
+        let decision = decided(&policy, &paths, &memory, NOW);
+        let others = paths.keys().filter(|own| Some(**own) != decision.chosen && carries(&policy, &paths, **own));
+        prop_assert_eq!(decision.backup.is_some(), decision.chosen.is_some() && others.count() > 0);
+        if let Some(backup) = decision.backup {
+            prop_assert_ne!(Some(backup), decision.chosen);
+            prop_assert!(carries(&policy, &paths, backup));
+        }
+    }
+
+    #[test]
+    fn traffic_is_never_left_to_the_main_table_while_a_path_is_good_and_all_are_known(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(),
+    ) {
+        let known = paths.values().all(|path| path.state != PathState::Unknown);
+        let good = paths.keys().any(|own| carries(&policy, &paths, *own));
+        prop_assert!(!known || decided(&policy, &paths, &memory, NOW).chosen.is_some() == good);
+    }
+
+    #[test]
+    fn improving_the_chosen_path_never_makes_it_lose(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(), longer in 0_u64..200,
+    ) {
+        if let Some(chosen) = decided(&policy, &paths, &memory, NOW).chosen {
+            let mut better = paths.clone();
+            let path = better.get_mut(&chosen).unwrap();
+            if path.state == PathState::Up {
+                path.since = BootTime(path.since.0.saturating_sub(Duration::from_secs(longer)));
+            }
+            path.state = PathState::Up;
+            prop_assert_eq!(decided(&policy, &better, &memory, NOW).chosen, Some(chosen));
+        }
+    }
+
+    #[test]
+    fn a_decision_is_at_rest_with_itself(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(),
+    ) {
+        let first = decided(&policy, &paths, &memory, NOW);
+        let again = decided(&policy, &paths, &first.memory(), NOW);
+        prop_assert_eq!(again.memory(), first.memory());
+    }
+
+    /// Between a decision and its review nothing changes by itself: an agent that looks again then, and no sooner,
+    /// misses nothing.
+    #[test]
+    fn a_decision_holds_until_its_review(
+        policy in any_policy(), paths in any_paths(), memory in any_memory(), tenths in 0_u64..300,
+    ) {
+        let decision = decided(&policy, &paths, &memory, NOW);
+        prop_assert!(decision.review_at.is_none_or(|review| review > NOW));
+        let later = NOW + Duration::from_millis(100 * tenths);
+        if decision.review_at.is_none_or(|review| later < review) {
+            let again = decided(&policy, &paths, &decision.memory(), later);
+            prop_assert_eq!(again.memory(), decision.memory());
+        }
+    }
+}
