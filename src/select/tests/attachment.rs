@@ -37,6 +37,7 @@ fn ntt() -> Uplink {
     uplink("ntt", 0)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "compared with results")]
 fn attached(gateway: Option<&str>, source: &str) -> Result<UplinkAttachment, Unattached> {
     let next_hop = NextHop { index: WAN, gateway: gateway.map(address) };
     Ok(UplinkAttachment { next_hop, source: Some(address(source)) })

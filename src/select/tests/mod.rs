@@ -3,6 +3,7 @@
 mod attachment;
 mod backup;
 mod choice;
+mod policy;
 mod properties;
 mod simulation;
 mod words;
@@ -33,7 +34,7 @@ const fn seconds(count: u64) -> Duration {
 }
 
 fn ago(count: f64) -> BootTime {
-    BootTime(NOW.0 - Duration::from_secs_f64(count))
+    BootTime(NOW.0.saturating_sub(Duration::from_secs_f64(count)))
 }
 
 fn uplink(name: &str, isp: u16) -> Uplink {
@@ -170,6 +171,7 @@ fn on(uplink: UplinkId) -> Memory {
 }
 
 /// Decides at `NOW` with one path for each of NTT, KDDI and IIJ.
+#[allow(clippy::needless_pass_by_value, reason = "the tables of cases read better without borrows")]
 fn decided(paths: [PathInput; 3], memory: &Memory) -> Decision {
     decided_by(&policy(), &paths, memory)
 }
