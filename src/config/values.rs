@@ -17,6 +17,7 @@ use super::{
     model::{Endpoint, NextHopSpec},
     reader::Item,
 };
+use crate::domain::reserved;
 
 /// A string that says something.
 pub(super) fn text(item: &Item<'_>) -> Result<String, Wrong> {
@@ -171,7 +172,7 @@ pub(super) fn address(item: &Item<'_>) -> Result<IpAddr, Wrong> {
     let address: IpAddr = written
         .parse()
         .map_err(|_| Wrong::new(format!("\"{written}\" is not an address"), "use an IPv4 or IPv6 address"))?;
-    match special(IpNet::from(address)) {
+    match reserved(IpNet::from(address)) {
         None => Ok(address),
         Some(what) => Err(Wrong::new(format!("\"{written}\" is {what}"), "use an address of the public internet")),
     }
@@ -190,36 +191,10 @@ pub(super) fn prefix(item: &Item<'_>) -> Result<IpNet, Wrong> {
             format!("write \"{}\"", net.trunc()),
         ));
     }
-    match special(net) {
+    match reserved(net) {
         None => Ok(net),
         Some(what) => Err(Wrong::new(format!("\"{written}\" is {what}, which is never steered"), "remove it")),
     }
-}
-
-/// What makes a prefix unfit to be steered: it touches space that is nobody's on the public internet.
-/// Source: IANA special-purpose address registries (RFC 6890 and its updates).
-fn special(net: IpNet) -> Option<&'static str> {
-    if net.prefix_len() == 0 {
-        return Some("a default route");
-    }
-    let reserved: &[(&str, &str)] = &[
-        ("0.0.0.0/8", "\"this network\""),
-        ("10.0.0.0/8", "private space"),
-        ("100.64.0.0/10", "shared space of carriers"),
-        ("127.0.0.0/8", "loopback"),
-        ("169.254.0.0/16", "link-local"),
-        ("172.16.0.0/12", "private space"),
-        ("192.168.0.0/16", "private space"),
-        ("224.0.0.0/3", "multicast or reserved"),
-        ("::/8", "reserved"),
-        ("fc00::/7", "private space (ULA)"),
-        ("fe80::/10", "link-local"),
-        ("ff00::/8", "multicast"),
-    ];
-    reserved
-        .iter()
-        .find(|(other, _)| other.parse::<IpNet>().is_ok_and(|other| other.contains(&net) || net.contains(&other)))
-        .map(|(_, what)| *what)
 }
 
 /// `https://HOST[:PORT][/PATH]`.

@@ -1,6 +1,6 @@
 //! Destinations (one Microsoft prefix each) and the classes they are decided in.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,11 @@ pub struct Destination {
     pub prefix: IpNet,
     /// Service in lower case: `exchange`, `sharepoint`, `skype`, `common`, a service tag's system service, or the
     /// name of a static list.
-    pub service: String,
+    pub service: Arc<str>,
     /// Microsoft 365 category; absent for other sources.
     pub category: Option<Category>,
     /// Azure region's short name (`japaneast`); absent for anycast and Microsoft 365.
-    pub region: Option<String>,
+    pub region: Option<Arc<str>>,
     /// Every source that lists exactly this prefix, most trusted first; never empty.
     pub sources: Vec<Source>,
 }

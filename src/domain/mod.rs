@@ -7,6 +7,7 @@ mod destination;
 mod event;
 mod measure;
 mod names;
+mod reserved;
 mod router;
 mod time;
 pub mod view;
@@ -15,6 +16,7 @@ pub use destination::{Category, Class, Destination, Source};
 pub use event::{Event, EventKind, Severity};
 pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
 pub use names::{ClassId, Family, IspId, UplinkId};
+pub use reserved::reserved;
 pub use router::{
     Address, DefaultRoute, IfIndex, Link, NeighbourState, NextHop, ReadState, RouterState, UplinkAttachment,
 };

@@ -6,6 +6,7 @@
 //! moving a class is one message, whatever its number of routes. [`Layout`] knows the routes and the ids,
 //! [`Layout::desired`] makes the FIB of a set of placements, [`difference`] the messages that lead to it.
 
+mod aggregate;
 mod desired;
 mod difference;
 mod fib;
@@ -17,13 +18,8 @@ mod territory;
 #[cfg(test)]
 mod tests;
 
+pub use aggregate::aggregate;
 pub use desired::Placement;
 pub use difference::difference;
 pub use fib::{Change, Fib, NextHopId, Rule, Selector, Via};
 pub use layout::Layout;
-
-/// Each prefix once, for the class that names it first.
-fn aggregate(entries: &[(ipnet::IpNet, u32)]) -> Vec<(ipnet::IpNet, u32)> {
-    let mut seen = std::collections::BTreeSet::new();
-    entries.iter().filter(|(prefix, _)| seen.insert(*prefix)).copied().collect()
-}
