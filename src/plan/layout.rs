@@ -96,6 +96,9 @@ impl Layout {
 
     /// The routes of each class when those in `placed` alone are in a table.
     pub(super) fn routes_of(&self, placed: &BTreeSet<usize>) -> BTreeMap<usize, Vec<IpNet>> {
+        if placed.len() == self.plots.len() {
+            return self.plots.iter().map(|plot| plot.routes.clone()).enumerate().collect();
+        }
         self.territories.routes(placed)
     }
 }
