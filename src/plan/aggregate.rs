@@ -172,7 +172,7 @@ mod tests {
         let answers: Vec<_> = addresses(block).map(|address| answer(entries, address)).collect();
         let below = |around: Option<u32>| {
             if block.prefix_len() == block.max_prefix_len() {
-                return (answers[0] == around).then_some(0).unwrap_or(usize::MAX / 4);
+                return if answers[0] == around { 0 } else { usize::MAX / 4 };
             }
             block.subnets(block.prefix_len() + 1).unwrap().map(|half| fewest(entries, half, around)).sum()
         };
