@@ -1,19 +1,459 @@
 //! Composition: starts the tasks, wires the channels, shuts down in order. Knows all, decides nothing.
+//!
+//! | task | owns | hears | tells |
+//! |---|---|---|---|
+//! | `kernel::watch_router` | picture of the router | netlink events | `RouterState`, `Doubt` (watch) |
+//! | `probe::run` | probe sockets, schedule | paths (watch) | samples (mpsc 256; full: it waits) |
+//! | the loop below | [`Engine`] | all of these | orders (watch), snapshot (watch), records (mpsc 4096; full: dropped, counted) |
+//! | [`Reconciler`] | our part of the kernel | orders, `Doubt` | [`FibStatus`] (watch) |
+//! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
+//! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
 
-use crate::config::Config;
+mod engine;
+mod explain;
+mod privilege;
+mod reconcile;
+mod snapshot;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+pub use self::engine::Engine;
+use self::{
+    reconcile::{FibStatus, Order, Reconciler, Trust},
+    snapshot::Surroundings,
+};
+use crate::{
+    catalogue::{Catalogue, CatalogueError},
+    clock::boot_time,
+    config::{Config, Mode, OnStop},
+    domain::{
+        BootTime, ClassId, Event, EventKind, ProbeSample, ReadState, RouterState, Severity, UplinkId,
+        view::{ReportingView, Snapshot},
+    },
+    kernel::{Doubt, KernelError, watch_router},
+    local::{Answer, ControlSocket, Forwarded, LocalError, Request},
+    plan::Fib,
+    probe::{self, ProbePath, ProbeSettings},
+    telemetry::{self, Identity, Record},
+};
+
+/// How often figures that change with every probe are shown anew.
+const REFRESH: Duration = Duration::from_millis(250);
+/// How long a withdrawal on request may take before the asker is told that it failed.
+const WITHDRAW_DEADLINE: Duration = Duration::from_secs(3);
+/// How long the last report may take at shutdown.
+const GOODBYE: Duration = Duration::from_secs(4);
 
 /// Why the agent could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// TODO.
-    #[error("x")]
-    Placeholder,
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A catalogue source was refused.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The kernel cannot be asked.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// `enforce` without the capability for it.
+    #[error(
+        "mode = \"enforce\" needs the capability CAP_NET_ADMIN, which this process does not have; run it as root, or \
+         grant it: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in the systemd unit, or \
+         `setcap cap_net_admin,cap_net_raw+ep {program}`"
+    )]
+    NotPrivileged {
+        /// Path of this program.
+        program: String,
+    },
+    /// The runtime or a signal handler could not be set up.
+    #[error("cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
 }
 
 /// Runs the agent until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When it cannot start.
-pub fn run(_config: Config) -> Result<(), AgentError> {
-    todo!()
+/// When it cannot start: privileges, catalogue, control socket, netlink.
+pub fn run(config: Config) -> Result<(), AgentError> {
+    if config.kernel.mode == Mode::Enforce {
+        privilege::require_net_admin()?;
+    }
+    let catalogue = Catalogue::load(&config.destinations)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let control = ControlSocket::bind(&config.control.socket)?;
+        let (agent, tasks) = Agent::compose(config, catalogue, control).await?;
+        agent.run(tasks).await
+    })
+}
+
+/// The tasks around the loop, and what they tell it.
+struct Tasks {
+    watcher: JoinHandle<Result<(), KernelError>>,
+    router: watch::Receiver<Arc<RouterState>>,
+    samples: mpsc::Receiver<ProbeSample>,
+    fib: watch::Receiver<FibStatus>,
+    requests: mpsc::Receiver<Forwarded>,
+    reconciler: JoinHandle<Reconciler>,
+    reporter: Option<JoinHandle<()>>,
+    server: JoinHandle<()>,
+}
+
+/// The loop's own state.
+struct Agent {
+    engine: Engine,
+    started: BootTime,
+    withdrawn: bool,
+    names: Vec<(Arc<str>, Arc<str>)>,
+    announced: BTreeSet<ClassId>,
+    failure_told: Option<String>,
+    repairs_told: (u64, u64),
+    records_dropped: u64,
+    doubt: watch::Receiver<Doubt>,
+    router_now: watch::Receiver<Arc<RouterState>>,
+    fib_now: watch::Receiver<FibStatus>,
+    paths: watch::Sender<Arc<[ProbePath]>>,
+    orders: watch::Sender<Option<Order>>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    reporting: Option<(mpsc::Sender<Record>, watch::Receiver<ReportingView>)>,
+}
+
+impl Agent {
+    /// Opens every edge, adopts what the kernel holds, and starts the tasks.
+    async fn compose(
+        config: Config,
+        catalogue: Catalogue,
+        control: ControlSocket,
+    ) -> Result<(Self, Tasks), AgentError> {
+        let started = boot_time();
+        let (reconciler, fib) = Reconciler::open(&config.kernel).await?;
+        let mut engine = Engine::new(config.clone(), catalogue, started);
+        engine.adopt(&reconciler.observed(), started);
+
+        let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
+        let (doubt_sender, doubt) = watch::channel(Doubt::default());
+        let watcher = tokio::spawn(watch_router(config.kernel.clone(), router_sender, doubt_sender));
+
+        let settings = ProbeSettings { interval: config.probe.interval, timeout: config.probe.timeout };
+        let (paths, paths_receiver) = watch::channel(Arc::from([]));
+        let (sample_sender, samples) = mpsc::channel(256);
+        tokio::spawn(probe::run(settings, paths_receiver, sample_sender));
+
+        let (orders, orders_receiver) = watch::channel(None);
+        let reconciler = tokio::spawn(reconciler.run(orders_receiver, doubt.clone()));
+
+        let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let (reporting, reporter) = start_reporting(&config, snapshot.clone()).unzip();
+
+        let (request_sender, requests) = mpsc::channel(16);
+        let server = tokio::spawn(control.serve(snapshot, request_sender));
+
+        let agent = Self {
+            names: uplink_names(&config),
+            engine,
+            started,
+            withdrawn: false,
+            announced: BTreeSet::new(),
+            failure_told: None,
+            repairs_told: (0, 0),
+            records_dropped: 0,
+            doubt,
+            router_now: router.clone(),
+            fib_now: fib.clone(),
+            paths,
+            orders,
+            snapshots,
+            reporting,
+        };
+        let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server };
+        Ok((agent, tasks))
+    }
+
+    async fn run(mut self, mut tasks: Tasks) -> Result<(), AgentError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut refresh = interval(REFRESH);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mode = self.engine.config.kernel.mode.as_str().to_owned();
+        self.tell(vec![EventKind::AgentStarted { version: env!("CARGO_PKG_VERSION").to_owned(), mode }]);
+        self.fib_changed();
+        let outcome = loop {
+            let review = self.until_review();
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break Ok(()),
+                ended = &mut tasks.watcher => break watcher_ended(ended),
+                Ok(()) = tasks.router.changed() => self.router_changed(),
+                Ok(()) = tasks.fib.changed() => self.fib_changed(),
+                Some(sample) = tasks.samples.recv() => self.sampled(&sample),
+                () = sleep(review) => self.review(),
+                Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
+                _ = refresh.tick() => self.publish(),
+            }
+        };
+        self.shut_down(tasks).await;
+        outcome
+    }
+
+    fn router_changed(&mut self) {
+        let router = Arc::clone(&self.router_now.borrow());
+        let events = self.engine.router_changed(&router, boot_time());
+        let paths = self.engine.probe_paths();
+        self.paths.send_if_modified(|current| {
+            let news = *current != paths;
+            *current = paths;
+            news
+        });
+        self.order();
+        self.tell(events);
+        self.publish();
+    }
+
+    fn sampled(&mut self, sample: &ProbeSample) {
+        let events = self.engine.sampled(sample, boot_time());
+        self.record_sample(sample);
+        self.decided(events);
+    }
+
+    fn review(&mut self) {
+        let events = self.engine.review(boot_time());
+        self.decided(events);
+    }
+
+    fn decided(&mut self, events: Vec<EventKind>) {
+        if events.is_empty() {
+            return;
+        }
+        self.order();
+        self.tell(events);
+        self.publish();
+    }
+
+    /// Hands the newest desired FIB to the reconciler, if it differs from the last one.
+    fn order(&self) {
+        if !self.engine.knows_router() {
+            return;
+        }
+        let fib = if self.withdrawn { Fib::default() } else { self.engine.desired() };
+        let write = self.withdrawn || self.engine.config.kernel.mode == Mode::Enforce;
+        let order = Order { fib: Arc::new(fib), write };
+        self.orders.send_if_modified(|current| {
+            let news = current.as_ref() != Some(&order);
+            if news {
+                *current = Some(order);
+            }
+            news
+        });
+    }
+
+    fn fib_changed(&mut self) {
+        let status = self.fib_now.borrow().clone();
+        let held: BTreeSet<ClassId> = self
+            .engine
+            .layout
+            .held(&status.observed)
+            .into_iter()
+            .filter(|(_, (primary, _))| primary.is_some())
+            .map(|(class, _)| class)
+            .collect();
+        let mut events = Vec::new();
+        for class in held.difference(&self.announced) {
+            let routes = self.engine.layout.routes(class).len();
+            events.push(EventKind::PrefixAnnouncement { class: class.clone(), routes });
+        }
+        for class in self.announced.difference(&held) {
+            events.push(EventKind::PrefixWithdrawal { class: class.clone() });
+        }
+        self.announced = held;
+        events.extend(self.repair_event(&status));
+        events.extend(self.failure_event(&status));
+        self.tell(events);
+        self.publish();
+    }
+
+    fn repair_event(&mut self, status: &FibStatus) -> Option<EventKind> {
+        let (added, removed) = (status.put_back - self.repairs_told.0, status.cleared - self.repairs_told.1);
+        self.repairs_told = (status.put_back, status.cleared);
+        (added + removed > 0).then(|| EventKind::KernelRepaired {
+            added: usize::try_from(added).unwrap_or(usize::MAX),
+            removed: usize::try_from(removed).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// A single refusal is normal while a link goes down under our hands; the second in a row is told, once.
+    fn failure_event(&mut self, status: &FibStatus) -> Option<EventKind> {
+        if status.error.is_none() {
+            self.failure_told = None;
+        }
+        let reason = status.error.clone().filter(|_| status.failures >= 2)?;
+        if self.failure_told.as_ref() == Some(&reason) {
+            return None;
+        }
+        self.failure_told = Some(reason.clone());
+        Some(EventKind::KernelFailed { reason })
+    }
+
+    /// Logs events and hands them to telemetry.
+    fn tell(&mut self, events: Vec<EventKind>) {
+        let at = boot_time();
+        for kind in events {
+            match kind.severity() {
+                Severity::Information => log::info!("{kind}"),
+                Severity::Warning => log::warn!("{kind}"),
+                Severity::Error => log::error!("{kind}"),
+            }
+            self.record(Record::Event(Event { at, kind }));
+        }
+    }
+
+    fn record_sample(&mut self, sample: &ProbeSample) {
+        if self.reporting.is_none() {
+            return;
+        }
+        let Some((uplink, isp)) = self.names.get(usize::from(sample.uplink.0)).cloned() else { return };
+        let rtt = match sample.outcome {
+            crate::domain::ProbeOutcome::Answered(rtt) => Some(rtt),
+            crate::domain::ProbeOutcome::Failed(_) => None,
+        };
+        self.record(Record::Probe { at: sample.sent_at, uplink, isp, class: sample.class.clone(), rtt });
+    }
+
+    fn record(&mut self, record: Record) {
+        let Some((records, _)) = &self.reporting else { return };
+        if records.try_send(record).is_err() {
+            self.records_dropped += 1;
+        }
+    }
+
+    fn publish(&self) {
+        let now = boot_time();
+        let around = Surroundings {
+            withdrawn: self.withdrawn,
+            started: self.started,
+            fib: &self.fib_now.borrow(),
+            fresh: self.router_now.borrow().read == ReadState::Fresh,
+            overruns: self.doubt.borrow().overruns,
+            reporting: self.reporting.as_ref().map(|(_, status)| status.borrow().clone()),
+        };
+        self.snapshots.send_replace(Arc::new(snapshot::snapshot(&self.engine, &around, now)));
+    }
+
+    fn until_review(&self) -> Duration {
+        self.engine.next_review().map_or(Duration::from_secs(3600), |at| at.since(boot_time()))
+    }
+
+    fn answer(&mut self, request: &Request, answer: oneshot::Sender<Answer>) {
+        match request {
+            Request::Snapshot => {
+                let snapshot = Snapshot::clone(&self.snapshots.borrow());
+                let _ = answer.send(Answer::Snapshot(Box::new(snapshot)));
+            }
+            Request::Explain { query } => self.explain(*query, answer),
+            Request::Withdraw => self.withdraw(answer),
+        }
+    }
+
+    fn explain(&self, query: IpNet, answer: oneshot::Sender<Answer>) {
+        let mut explanation = explain::explanation(&self.engine, &self.snapshots.borrow(), query);
+        let router = Arc::clone(&self.router_now.borrow());
+        let config = &self.engine.config;
+        let own = config.kernel.clone();
+        let uplinks: Vec<(String, String)> =
+            config.uplinks.iter().map(|uplink| (uplink.interface.clone(), uplink.name.clone())).collect();
+        tokio::spawn(async move {
+            explanation.kernel_lookup = explain::kernel_lookup(&own, query.addr(), &router, &uplinks).await;
+            let _ = answer.send(Answer::Explanation(Box::new(explanation)));
+        });
+    }
+
+    /// Takes everything of ours out of the kernel, and leaves it so until the next start.
+    fn withdraw(&mut self, answer: oneshot::Sender<Answer>) {
+        let removed = self.fib_now.borrow().observed.objects();
+        self.withdrawn = true;
+        log::warn!("withdrawn on request: nothing is steered until the next start");
+        let order = Order { fib: Arc::new(Fib::default()), write: true };
+        self.orders.send_replace(Some(order));
+        self.publish();
+        let mut status = self.fib_now.clone();
+        tokio::spawn(async move {
+            let gone = timeout(WITHDRAW_DEADLINE, status.wait_for(|status| status.observed.objects() == 0))
+                .await
+                .is_ok_and(|closed_or_gone| closed_or_gone.is_ok());
+            let _ = answer.send(if gone {
+                Answer::Withdrawn { removed }
+            } else {
+                let reason = status.borrow().error.clone().unwrap_or_else(|| "the kernel is slow".to_owned());
+                Answer::Error { reason: format!("not everything was withdrawn: {reason}; see `ip rule`") }
+            });
+        });
+    }
+
+    /// Orderly end: no more probes, the kernel as `on_stop` says, the last report, the socket file removed.
+    async fn shut_down(self, tasks: Tasks) {
+        let began = Instant::now();
+        tasks.watcher.abort();
+        drop((tasks.samples, tasks.requests, self.paths));
+        drop(self.orders);
+        if let Ok(mut reconciler) = tasks.reconciler.await
+            && self.engine.config.kernel.on_stop == OnStop::Withdraw
+            && self.engine.config.kernel.mode == Mode::Enforce
+        {
+            let order = Order { fib: Arc::new(Fib::default()), write: true };
+            reconciler.carry_out(&order, Trust::ReadAgain).await;
+        }
+        drop(self.reporting);
+        if let Some(reporter) = tasks.reporter
+            && timeout(GOODBYE, reporter).await.is_err()
+        {
+            log::warn!("the last report was not acknowledged in time");
+        }
+        tasks.server.abort();
+        let _ = tasks.server.await;
+        log::info!("stopped after {} ms", began.elapsed().as_millis());
+    }
+}
+
+type Reporting = (mpsc::Sender<Record>, watch::Receiver<ReportingView>);
+
+fn start_reporting(config: &Config, snapshot: watch::Receiver<Arc<Snapshot>>) -> Option<(Reporting, JoinHandle<()>)> {
+    let report = config.report.clone()?;
+    let identity = Identity {
+        site: config.site.name.clone(),
+        market: config.site.market.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let (records, receiver) = mpsc::channel(4096);
+    let (status_sender, status) = watch::channel(ReportingView::default());
+    let task = tokio::spawn(telemetry::run(report, identity, receiver, snapshot, status_sender));
+    Some(((records, status), task))
+}
+
+fn uplink_names(config: &Config) -> Vec<(Arc<str>, Arc<str>)> {
+    config
+        .uplink_ids()
+        .map(|id: UplinkId| (Arc::from(config.uplink(id).name.as_str()), Arc::from(config.isp_name_of(id))))
+        .collect()
+}
+
+/// The watcher only ends when it cannot even open a socket: better to stop and be restarted than to steer blindly.
+fn watcher_ended(ended: Result<Result<(), KernelError>, tokio::task::JoinError>) -> Result<(), AgentError> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(error) => Err(std::io::Error::other(error).into()),
+    }
 }

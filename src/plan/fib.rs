@@ -67,6 +67,13 @@ pub struct Fib {
     pub rules: BTreeSet<Rule>,
 }
 
+impl Fib {
+    /// How many objects of ours these are.
+    pub fn objects(&self) -> usize {
+        self.next_hops.len() + self.groups.len() + self.routes.len() + self.rules.len()
+    }
+}
+
 /// One kernel message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     config::{NextHopSpec, Uplink},
-    domain::{Family, IfIndex, NextHop, RouterState, UplinkAttachment},
+    domain::{Family, IfIndex, NeighbourState, NextHop, RouterState, UplinkAttachment},
 };
 
 /// Why the kernel has no way through an uplink in a family.
@@ -50,6 +50,14 @@ pub fn attachment(uplink: &Uplink, family: Family, router: &RouterState) -> Resu
     };
     let source = router.source_on(link.index, family).ok_or_else(|| Unattached::NoAddress(interface(), family))?;
     Ok(UplinkAttachment { next_hop: NextHop { index: link.index, gateway }, source: Some(source) })
+}
+
+/// Why nothing can pass though the uplink is attached: its gateway does not answer ARP or neighbour discovery. The
+/// kernel knows before probes do.
+pub fn silent_gateway(attachment: &UplinkAttachment, router: &RouterState) -> Option<String> {
+    let gateway = attachment.next_hop.gateway?;
+    let state = router.neighbours.get(&(attachment.next_hop.index, gateway))?;
+    (*state == NeighbourState::Failed).then(|| format!("gateway {gateway} does not answer on its link"))
 }
 
 /// None: the family is disabled; `Some(None)`: learned from the kernel; `Some(Some(_))`: this gateway.

@@ -28,7 +28,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use attachment::{Unattached, attachment};
+pub use attachment::{Unattached, attachment, silent_gateway};
 pub use decision::{Candidate, Decision, Memory, PathInput, decide};
 pub use label::Label;
 pub use policy::{Policy, Standing};

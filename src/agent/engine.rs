@@ -1,0 +1,328 @@
+//! The agent's mind: owns what is known of every path and every class, and turns each piece of news into decisions.
+//!
+//! Pure like the rooms it joins (`quality`, `select`, `plan`): no I/O, no clock, no log line, so that whole days of an
+//! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use crate::{
+    catalogue::Catalogue,
+    config::Config,
+    domain::{
+        BootTime, Class, ClassId, EventKind, Family, PathState, ProbeSample, ReadState, RouterState,
+        UplinkAttachment, UplinkId,
+    },
+    partners::Registry,
+    plan::{Fib, Layout, Placement},
+    probe::ProbePath,
+    quality::{PathQuality, Thresholds, Transition},
+    select::{self, Decision, Memory, PathInput, Policy, Unattached},
+};
+
+/// What the kernel offers for every uplink in every family that it carries.
+pub type Attachments = BTreeMap<(UplinkId, Family), Result<UplinkAttachment, Unattached>>;
+
+/// State of the agent's reasoning.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) config: Config,
+    pub(super) catalogue: Catalogue,
+    pub(super) policy: Policy,
+    pub(super) layout: Layout,
+    pub(super) attachments: Attachments,
+    pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
+    pub(super) decisions: BTreeMap<ClassId, Decision>,
+    memories: BTreeMap<ClassId, Memory>,
+}
+
+impl Engine {
+    /// An agent that knows its configuration and the catalogue, and nothing yet of the router.
+    pub fn new(config: Config, catalogue: Catalogue, now: BootTime) -> Self {
+        let policy = Policy::resolve(&config, Registry::bundled());
+        let names: Vec<String> = config.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
+        let layout = Layout::new(&config.kernel, catalogue.classes(), &names);
+        let thresholds = Thresholds {
+            window: config.probe.window,
+            down_after: config.probe.down_after,
+            up_after: config.probe.up_after,
+            sla: config.policy.sla,
+        };
+        let mut paths = BTreeMap::new();
+        for class in catalogue.classes() {
+            for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
+                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, now));
+            }
+        }
+        Self {
+            config,
+            catalogue,
+            policy,
+            layout,
+            attachments: Attachments::new(),
+            paths,
+            decisions: BTreeMap::new(),
+            memories: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
+    pub fn adopt(&mut self, observed: &Fib, now: BootTime) {
+        for (class, (chosen, backup)) in self.layout.adoptable(observed) {
+            if chosen.is_some() {
+                self.memories.insert(class, Memory { chosen, backup, since: now });
+            }
+        }
+    }
+
+    /// Takes a new picture of the router. A stale one changes nothing: what is not known is not acted upon.
+    pub fn router_changed(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
+        if router.read == ReadState::Stale {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.attachments, attachments(&self.config, router));
+        let mut events = self.uplink_events(&before);
+        events.extend(self.cut_short(router, now));
+        events.extend(self.review(now));
+        events
+    }
+
+    /// Takes one probe result. Answers to probes of an uplink that is gone by now say nothing.
+    pub fn sampled(&mut self, sample: &ProbeSample, now: BootTime) -> Vec<EventKind> {
+        let Some(class) = self.catalogue.classes().iter().find(|class| class.id == sample.class) else {
+            return Vec::new();
+        };
+        if !matches!(self.attachments.get(&(sample.uplink, class.family)), Some(Ok(_))) {
+            return Vec::new();
+        }
+        let Some(path) = self.paths.get_mut(&(sample.class.clone(), sample.uplink)) else {
+            return Vec::new();
+        };
+        let transition = path.observe(sample.sent_at, sample.outcome, now);
+        let mut events: Vec<_> =
+            transition.map(|change| self.path_event(&sample.class, sample.uplink, change)).into_iter().collect();
+        events.extend(self.decide(&sample.class, now));
+        events
+    }
+
+    /// Looks at every class again: after news of the router, and when a hold time ends.
+    pub fn review(&mut self, now: BootTime) -> Vec<EventKind> {
+        let classes: Vec<ClassId> = self.catalogue.classes().iter().map(|class| class.id.clone()).collect();
+        classes.iter().flat_map(|class| self.decide(class, now)).collect()
+    }
+
+    /// When [`Engine::review`] is due though nothing happens.
+    pub fn next_review(&self) -> Option<BootTime> {
+        self.decisions.values().filter_map(|decision| decision.review_at).min()
+    }
+
+    /// What to measure now: every path whose uplink is attached.
+    pub fn probe_paths(&self) -> Arc<[ProbePath]> {
+        self.paths.keys().filter_map(|(class, uplink)| self.probe_path(class, *uplink)).collect()
+    }
+
+    /// The FIB that the kernel should hold now.
+    pub fn desired(&self) -> Fib {
+        let placements: Vec<Placement> = self
+            .decisions
+            .values()
+            .map(|decision| Placement {
+                class: decision.class.clone(),
+                chosen: decision.chosen,
+                backup: decision.backup,
+            })
+            .collect();
+        let attached = self
+            .attachments
+            .iter()
+            .filter_map(|(key, attachment)| attachment.as_ref().ok().map(|attachment| (*key, *attachment)))
+            .collect();
+        let interfaces: Vec<String> = self.config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect();
+        self.layout.desired(&placements, &attached, &interfaces)
+    }
+
+    /// Whether the router was read at least once.
+    pub fn knows_router(&self) -> bool {
+        !self.attachments.is_empty()
+    }
+
+    fn probe_path(&self, class: &ClassId, uplink: UplinkId) -> Option<ProbePath> {
+        let family = self.class(class)?.family;
+        let attachment = self.attachments.get(&(uplink, family))?.as_ref().ok()?;
+        let targets = self.targets(class)?;
+        Some(ProbePath {
+            uplink,
+            class: class.clone(),
+            interface: self.config.uplink(uplink).interface.clone(),
+            source: attachment.source,
+            targets,
+        })
+    }
+
+    /// Targets of a class: the owner's for its service, else the catalogue's.
+    fn targets(&self, id: &ClassId) -> Option<Arc<[SocketAddr]>> {
+        let class = self.class(id)?;
+        let port = self.config.probe.port;
+        let own: Arc<[SocketAddr]> = self
+            .config
+            .probe
+            .targets
+            .get(&*class.service)
+            .into_iter()
+            .flatten()
+            .filter(|address| Family::of(**address) == class.family)
+            .map(|address| SocketAddr::new(*address, port))
+            .collect();
+        if !own.is_empty() {
+            return Some(own);
+        }
+        let targets: Arc<[SocketAddr]> =
+            self.catalogue.targets(id).iter().map(|address| SocketAddr::new(*address, port)).collect();
+        (!targets.is_empty()).then_some(targets)
+    }
+
+    pub(super) fn class(&self, id: &ClassId) -> Option<&Class> {
+        let classes = self.catalogue.classes();
+        classes.binary_search_by(|class| class.id.cmp(id)).ok().and_then(|position| classes.get(position))
+    }
+
+    /// An uplink as a whole is usable while it is attached in any family; its reason is that of the first that is not.
+    fn uplink_events(&self, before: &Attachments) -> Vec<EventKind> {
+        self.config
+            .uplink_ids()
+            .filter_map(|id| {
+                let (was, _) = usable(before, id);
+                let (is, reason) = usable(&self.attachments, id);
+                (was != Some(is.unwrap_or(false))).then(|| EventKind::UplinkChanged {
+                    uplink: self.config.uplink(id).name.clone(),
+                    isp: self.config.isp_name_of(id).to_owned(),
+                    usable: is.unwrap_or(false),
+                    reason,
+                })
+            })
+            .collect()
+    }
+
+    /// What the kernel knows first need not be probed: carrier, link, next hop and neighbour go straight to `down`.
+    fn cut_short(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
+        let mut changes = Vec::new();
+        for ((class, uplink), path) in &mut self.paths {
+            let family = self.catalogue.classes().iter().find(|known| known.id == *class).map(|class| class.family);
+            let Some(attachment) = family.and_then(|family| self.attachments.get(&(*uplink, family))) else {
+                continue;
+            };
+            let why = match attachment {
+                Err(reason) => Some(reason.to_string()),
+                Ok(attachment) => select::silent_gateway(attachment, router),
+            };
+            if let Some(change) = why.and_then(|why| path.short_cut_down(&why, now)) {
+                changes.push((class.clone(), *uplink, change));
+            }
+        }
+        changes.into_iter().map(|(class, uplink, change)| self.path_event(&class, uplink, change)).collect()
+    }
+
+    fn decide(&mut self, id: &ClassId, now: BootTime) -> Vec<EventKind> {
+        if !self.knows_router() {
+            return Vec::new();
+        }
+        let Some(class) = self.class(id) else { return Vec::new() };
+        let inputs = self.inputs(class);
+        let memory = self.memories.get(id).cloned().unwrap_or_default();
+        let decision = select::decide(&self.policy, class, &inputs, &memory, now);
+        let events = self.decision_events(class, &memory, &decision);
+        self.memories.insert(id.clone(), decision.memory());
+        self.decisions.insert(id.clone(), decision);
+        events
+    }
+
+    fn inputs(&self, class: &Class) -> BTreeMap<UplinkId, PathInput> {
+        self.config
+            .uplink_ids()
+            .filter_map(|id| {
+                let path = self.paths.get(&(class.id.clone(), id))?;
+                let attachment = self.attachments.get(&(id, class.family))?;
+                Some((id, PathInput::new(path, attachment.as_ref().err().cloned())))
+            })
+            .collect()
+    }
+
+    fn decision_events(&self, class: &Class, memory: &Memory, decision: &Decision) -> Vec<EventKind> {
+        let name = |id: UplinkId| self.config.uplink(id).name.clone();
+        let isp = |id: UplinkId| self.config.isp_name_of(id).to_owned();
+        let mut events = Vec::new();
+        if memory.chosen != decision.chosen {
+            events.push(EventKind::PrefixActivePath {
+                class: class.id.clone(),
+                prefixes: class.prefixes.len(),
+                from: memory.chosen.map(name),
+                to: decision.chosen.map(name),
+                isp: decision.chosen.map(isp),
+                reason: decision.reason.to_string(),
+            });
+        }
+        if memory.backup != decision.backup {
+            events.push(EventKind::PrefixBackupPath {
+                class: class.id.clone(),
+                uplink: decision.backup.map(name),
+                isp: decision.backup.map(isp),
+            });
+        }
+        events
+    }
+
+    fn path_event(&self, class: &ClassId, uplink: UplinkId, change: Transition) -> EventKind {
+        EventKind::PathStateChanged {
+            uplink: self.config.uplink(uplink).name.clone(),
+            isp: self.config.isp_name_of(uplink).to_owned(),
+            class: class.clone(),
+            from: change.from,
+            to: change.to,
+            evidence: change.evidence,
+        }
+    }
+
+    /// Best state among the paths of an uplink; `down` when the kernel has no way through it.
+    pub(super) fn uplink_state(&self, id: UplinkId) -> PathState {
+        self.paths
+            .iter()
+            .filter(|((_, uplink), _)| *uplink == id)
+            .map(|(_, path)| path.state())
+            .min()
+            .unwrap_or(PathState::Down)
+    }
+}
+
+/// Whether an uplink is attached in any family (`None`: not known yet), and what the kernel says of it.
+pub(super) fn usable(attachments: &Attachments, id: UplinkId) -> (Option<bool>, String) {
+    let mut of_uplink = Family::BOTH
+        .iter()
+        .filter_map(|family| attachments.get(&(id, *family)).map(|found| (family, found)))
+        .peekable();
+    if of_uplink.peek().is_none() {
+        return (None, "not read yet".to_owned());
+    }
+    let (attached, missing): (Vec<_>, Vec<_>) = of_uplink.partition(|(_, found)| found.is_ok());
+    let obstacle = missing.first().and_then(|(_, found)| found.as_ref().err()).map(ToString::to_string);
+    match (attached.is_empty(), obstacle) {
+        (true, obstacle) => (Some(false), obstacle.unwrap_or_default()),
+        (false, None) => (Some(true), "attached".to_owned()),
+        (false, Some(obstacle)) => {
+            let families: Vec<_> = attached.iter().map(|(family, _)| family.as_str()).collect();
+            (Some(true), format!("attached for {}; {obstacle}", families.join(" and ")))
+        }
+    }
+}
+
+fn attachments(config: &Config, router: &RouterState) -> Attachments {
+    let mut all = Attachments::new();
+    for id in config.uplink_ids() {
+        let uplink = config.uplink(id);
+        for family in Family::BOTH.into_iter().filter(|family| uplink.carries(*family)) {
+            all.insert((id, family), select::attachment(uplink, family, router));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

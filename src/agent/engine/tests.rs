@@ -1,0 +1,325 @@
+//! Whole-agent simulations in virtual time: a router and a network as values, probes answered by a model of the paths.
+
+use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
+
+use super::*;
+use crate::{
+    config,
+    domain::{Address, DefaultRoute, IfIndex, Link, ProbeFailure, ProbeOutcome},
+    plan,
+};
+
+const CONFIG: &str = r#"
+[site]
+name = "akl-01"
+market = "New Zealand"
+
+[[isp]]
+name = "kordia"
+partner = "Kordia"
+[[isp.uplink]]
+interface = "wan0"
+
+[[isp]]
+name = "ccl"
+partner = "CCL"
+[[isp.uplink]]
+interface = "wan1"
+
+[policy]
+preferred = ["kordia", "ccl"]
+leave_after = "2s"
+return_after = "10s"
+[policy.sla]
+rtt = "40ms"
+loss = "2%"
+
+[probe]
+interval = "200ms"
+timeout = "500ms"
+window = 20
+down_after = 3
+up_after = 3
+
+[kernel]
+mode = "enforce"
+"#;
+
+const KORDIA: UplinkId = UplinkId(0);
+const CCL: UplinkId = UplinkId(1);
+
+/// How one uplink's paths answer.
+#[derive(Clone, Copy)]
+struct Weather {
+    rtt_ms: u64,
+    /// Every n-th probe is lost; 0: none, 1: all.
+    lose_every: u64,
+}
+
+const FAIR: Weather = Weather { rtt_ms: 10, lose_every: 0 };
+const SLOW: Weather = Weather { rtt_ms: 60, lose_every: 0 };
+const BLACK_HOLE: Weather = Weather { rtt_ms: 0, lose_every: 1 };
+
+/// A router, its uplinks' weather, and the agent on it.
+struct World {
+    engine: Engine,
+    router: RouterState,
+    weather: BTreeMap<UplinkId, Weather>,
+    now: BootTime,
+    sent: u64,
+    events: Vec<EventKind>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Fib::default())
+    }
+
+    /// A world in which the kernel holds `observed` already.
+    fn with(observed: Fib) -> Self {
+        let config = config::parse(CONFIG, Path::new("branch.toml")).unwrap();
+        let catalogue = Catalogue::load(&config.destinations).unwrap();
+        let now = BootTime(Duration::from_secs(100));
+        let mut engine = Engine::new(config, catalogue, now);
+        engine.adopt(&observed, now);
+        let weather = BTreeMap::from([(KORDIA, FAIR), (CCL, FAIR)]);
+        Self { engine, router: router(), weather, now, sent: 0, events: Vec::new() }
+    }
+
+    fn read_router(&mut self) {
+        let events = self.engine.router_changed(&self.router, self.now);
+        self.events.extend(events);
+    }
+
+    fn cut_carrier(&mut self, name: &str, carrier: bool) {
+        let link = self.router.links.values_mut().find(|link| link.name == name).unwrap();
+        link.carrier = carrier;
+        self.read_router();
+    }
+
+    /// Lets time pass: every path is probed every 200 ms, holds are reviewed when they end.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(200);
+            for path in self.engine.probe_paths().iter() {
+                self.probe(path);
+            }
+            if self.engine.next_review().is_some_and(|at| at <= self.now) {
+                let events = self.engine.review(self.now);
+                self.events.extend(events);
+            }
+        }
+    }
+
+    fn probe(&mut self, path: &ProbePath) {
+        let weather = self.weather[&path.uplink];
+        self.sent += 1;
+        let lost = weather.lose_every > 0 && self.sent.is_multiple_of(weather.lose_every);
+        let outcome = if lost {
+            ProbeOutcome::Failed(ProbeFailure::Timeout)
+        } else {
+            ProbeOutcome::Answered(Duration::from_millis(weather.rtt_ms))
+        };
+        let sample = ProbeSample {
+            uplink: path.uplink,
+            class: path.class.clone(),
+            target: path.targets[0],
+            sent_at: self.now,
+            outcome,
+        };
+        let events = self.engine.sampled(&sample, self.now);
+        self.events.extend(events);
+    }
+
+    /// Where all classes are; fails when they differ.
+    fn everything_on(&self) -> Option<UplinkId> {
+        let mut on = self.engine.decisions.values().map(|decision| decision.chosen);
+        let first = on.next().expect("there are classes");
+        assert!(on.all(|other| other == first), "classes differ: {:?}", self.engine.decisions);
+        first
+    }
+
+    fn moves(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, EventKind::PrefixActivePath { .. })).count()
+    }
+}
+
+fn router() -> RouterState {
+    let mut router = RouterState { read: ReadState::Fresh, ..RouterState::default() };
+    for (index, name, net4, gateway4, net6, gateway6) in [
+        (2, "wan0", "192.0.2.2/30", "192.0.2.1", "2001:db8:1::2/64", "2001:db8:1::1"),
+        (3, "wan1", "192.0.2.6/30", "192.0.2.5", "2001:db8:2::2/64", "2001:db8:2::1"),
+    ] {
+        let index = IfIndex(index);
+        router.links.insert(index, Link { index, name: name.to_owned(), admin_up: true, carrier: true });
+        for (net, gateway) in [(net4, gateway4), (net6, gateway6)] {
+            let gateway: IpAddr = gateway.parse().unwrap();
+            router.addresses.push(Address { index, net: net.parse().unwrap(), global: true, ready: true });
+            router.defaults.push(DefaultRoute {
+                family: Family::of(gateway),
+                index,
+                gateway: Some(gateway),
+                metric: 100,
+                table: 254,
+            });
+        }
+    }
+    router
+}
+
+/// A world in which the preferred ISP has been in charge for a while.
+fn settled() -> World {
+    let mut world = World::new();
+    world.read_router();
+    world.pass(Duration::from_secs(15));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+    world.events.clear();
+    world
+}
+
+#[test]
+fn nothing_is_steered_before_it_is_measured() {
+    let mut world = World::new();
+    world.read_router();
+    assert_eq!(world.everything_on(), None);
+    assert!(!world.engine.desired().routes.keys().any(|(table, _)| *table == 7700));
+}
+
+#[test]
+fn at_start_every_class_goes_to_the_preferred_isp_without_a_detour() {
+    let mut world = World::new();
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+    assert_eq!(world.moves(), world.engine.catalogue.classes().len(), "each class moved once");
+    assert!(world.engine.decisions.values().all(|decision| decision.backup == Some(CCL)));
+}
+
+#[test]
+fn a_slow_preferred_isp_is_left_after_the_hold_and_taken_back_after_it_healed() {
+    let mut world = settled();
+    world.weather.insert(KORDIA, SLOW);
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.everything_on(), Some(CCL));
+    world.weather.insert(KORDIA, FAIR);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(CCL), "not before it has been good for the hold time");
+    world.pass(Duration::from_secs(25));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+}
+
+#[test]
+fn losing_carrier_moves_every_class_in_the_same_instant() {
+    let mut world = settled();
+    world.cut_carrier("wan0", false);
+    assert_eq!(world.everything_on(), Some(CCL));
+    let moved = world
+        .events
+        .iter()
+        .any(|event| matches!(event, EventKind::UplinkChanged { uplink, usable: false, .. } if uplink == "wan0"));
+    assert!(moved, "{:?}", world.events);
+    assert!(world.engine.decisions.values().all(|decision| decision.backup.is_none()));
+}
+
+#[test]
+fn after_carrier_returns_the_preferred_isp_must_prove_itself_for_the_hold_time() {
+    let mut world = settled();
+    world.cut_carrier("wan0", false);
+    world.pass(Duration::from_secs(3));
+    world.cut_carrier("wan0", true);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(CCL));
+    world.pass(Duration::from_secs(15));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+}
+
+#[test]
+fn a_silent_black_hole_is_left_after_the_configured_losses() {
+    let mut world = settled();
+    world.weather.insert(KORDIA, BLACK_HOLE);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.everything_on(), Some(CCL));
+}
+
+#[test]
+fn one_lost_probe_in_fifty_moves_nothing() {
+    let mut world = settled();
+    world.weather.insert(KORDIA, Weather { rtt_ms: 10, lose_every: 101 });
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.moves(), 0, "{:?}", world.events);
+}
+
+#[test]
+fn a_restart_adopts_what_the_kernel_holds_and_changes_nothing() {
+    let held = settled().engine.desired();
+    let mut world = World::with(held.clone());
+    world.read_router();
+    assert_eq!(plan::difference(&world.engine.desired(), &held), []);
+    world.pass(Duration::from_secs(30));
+    assert_eq!(plan::difference(&world.engine.desired(), &held), []);
+    assert_eq!(world.moves(), 0, "{:?}", world.events);
+}
+
+#[test]
+fn a_restart_on_the_second_isp_returns_to_the_first_only_by_the_rules() {
+    let mut before = settled();
+    before.cut_carrier("wan0", false);
+    let held = before.engine.desired();
+    let mut world = World::with(held);
+    world.read_router();
+    assert_eq!(world.everything_on(), Some(CCL));
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(CCL));
+    world.pass(Duration::from_secs(15));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+}
+
+#[test]
+fn without_any_isp_everything_is_left_to_the_main_table_until_one_appears() {
+    let mut world = World::new();
+    world.router.links.clear();
+    world.read_router();
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.everything_on(), None);
+    assert_eq!(world.engine.desired(), Fib::default());
+    world.router = router();
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+}
+
+#[test]
+fn a_branch_without_ipv6_steers_ipv4_alone() {
+    let mut world = World::new();
+    world.router.addresses.retain(|address| Family::of_net(address.net) == Family::Ipv4);
+    world.router.defaults.retain(|route| route.family == Family::Ipv4);
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    for decision in world.engine.decisions.values() {
+        let family = world.engine.class(&decision.class).unwrap().family;
+        assert_eq!(decision.chosen, (family == Family::Ipv4).then_some(KORDIA), "{decision:?}");
+    }
+}
+
+#[test]
+fn a_stale_picture_of_the_router_is_not_acted_upon() {
+    let mut world = settled();
+    world.router.links.clear();
+    world.router.read = ReadState::Stale;
+    world.read_router();
+    assert_eq!(world.everything_on(), Some(KORDIA));
+}
+
+#[test]
+fn an_answer_that_arrives_after_carrier_was_lost_does_not_revive_the_path() {
+    let mut world = settled();
+    let paths = world.engine.probe_paths();
+    world.cut_carrier("wan0", false);
+    for _ in 0..5 {
+        for path in paths.iter() {
+            world.probe(path);
+        }
+    }
+    assert_eq!(world.everything_on(), Some(CCL));
+}

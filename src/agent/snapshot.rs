@@ -1,0 +1,189 @@
+//! Pure: the agent's state as people and machines see it.
+
+use std::time::Duration;
+
+use super::{
+    engine::{Engine, usable},
+    reconcile::FibStatus,
+};
+use crate::{
+    config::Config,
+    domain::{
+        BootTime, Class, Family, UplinkId,
+        view::{CandidateView, ClassView, IspView, KernelView, PathView, ReportingView, Snapshot, UplinkView},
+    },
+    quality::Figures,
+    select::{Candidate, Decision},
+};
+
+/// What lies outside the engine but belongs in the picture.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Everything of ours was withdrawn on request.
+    pub withdrawn: bool,
+    /// When the agent started.
+    pub started: BootTime,
+    /// The kernel edge.
+    pub fib: &'a FibStatus,
+    /// Whether the picture of the router is complete.
+    pub fresh: bool,
+    /// Times that netlink events were lost.
+    pub overruns: u64,
+    /// Reporting, if configured.
+    pub reporting: Option<ReportingView>,
+}
+
+/// The whole picture at `now`.
+pub fn snapshot(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Snapshot {
+    let site = &engine.config.site;
+    Snapshot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        site: site.name.clone(),
+        market: site.market.clone(),
+        mode: engine.config.kernel.mode.as_str().to_owned(),
+        uptime_s: now.since(around.started).as_secs(),
+        isps: isps(engine),
+        classes: classes(engine, around, now),
+        paths: paths(engine, now),
+        kernel: kernel(&engine.config, around),
+        reporting: around.reporting.clone(),
+    }
+}
+
+fn isps(engine: &Engine) -> Vec<IspView> {
+    let config = &engine.config;
+    config
+        .isps
+        .iter()
+        .zip(engine.policy.qualifications())
+        .map(|(isp, qualification)| IspView {
+            name: isp.name.clone(),
+            partner: isp.partner.clone(),
+            qualified: qualification.qualified,
+            qualification: qualification.reason.clone(),
+            uplinks: isp.uplinks.iter().map(|id| uplink(engine, *id)).collect(),
+        })
+        .collect()
+}
+
+fn uplink(engine: &Engine, id: UplinkId) -> UplinkView {
+    let uplink = engine.config.uplink(id);
+    let next_hop = |family| {
+        let attachment = engine.attachments.get(&(id, family))?.as_ref().ok()?;
+        Some(attachment.next_hop.gateway.map_or_else(|| "point-to-point".to_owned(), |gateway| gateway.to_string()))
+    };
+    let figures: Vec<Figures> =
+        engine.paths.iter().filter(|((_, of), _)| *of == id).map(|(_, path)| path.figures()).collect();
+    let mut medians: Vec<Duration> = figures.iter().filter_map(|figures| figures.rtt_median).collect();
+    medians.sort_unstable();
+    let losses: Vec<f64> = figures.iter().filter_map(|figures| figures.loss).collect();
+    UplinkView {
+        name: uplink.name.clone(),
+        interface: uplink.interface.clone(),
+        state: engine.uplink_state(id),
+        reason: usable(&engine.attachments, id).1,
+        next_hop_ipv4: next_hop(Family::Ipv4),
+        next_hop_ipv6: next_hop(Family::Ipv6),
+        rtt_ms: medians.get(medians.len() / 2).copied().map(milliseconds),
+        loss_ratio: (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64),
+    }
+}
+
+fn classes(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Vec<ClassView> {
+    let held = engine.layout.held(&around.fib.observed);
+    engine
+        .catalogue
+        .classes()
+        .iter()
+        .map(|class| {
+            let in_kernel = held.get(&class.id).and_then(|(primary, _)| *primary);
+            class_view(engine, class, engine.decisions.get(&class.id), in_kernel, now)
+        })
+        .collect()
+}
+
+fn class_view(
+    engine: &Engine,
+    class: &Class,
+    decision: Option<&Decision>,
+    in_kernel: Option<UplinkId>,
+    now: BootTime,
+) -> ClassView {
+    let config = &engine.config;
+    let name = |id: UplinkId| config.uplink(id).name.clone();
+    let chosen = decision.and_then(|decision| decision.chosen);
+    ClassView {
+        id: class.id.clone(),
+        family: class.family,
+        service: class.service.clone(),
+        region: class.region.clone(),
+        prefixes: class.prefixes.len(),
+        routes: engine.layout.routes(&class.id).len(),
+        uplink: chosen.map(name),
+        isp: chosen.map(|id| config.isp_name_of(id).to_owned()),
+        backup: decision.and_then(|decision| decision.backup).map(name),
+        reason: decision.map_or_else(|| "the router was not read yet".to_owned(), |found| found.reason.to_string()),
+        since_s: decision.map_or(0, |decision| now.since(decision.since).as_secs()),
+        candidates: decision
+            .map(|decision| decision.candidates.iter().map(|candidate| candidate_view(config, candidate)).collect())
+            .unwrap_or_default(),
+        in_kernel: in_kernel.map(name),
+    }
+}
+
+fn candidate_view(config: &Config, candidate: &Candidate) -> CandidateView {
+    CandidateView {
+        uplink: config.uplink(candidate.uplink).name.clone(),
+        isp: config.isp_name_of(candidate.uplink).to_owned(),
+        state: candidate.state,
+        usable: candidate.usable,
+        verdict: candidate.verdict.clone(),
+    }
+}
+
+fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
+    engine
+        .paths
+        .iter()
+        .map(|((class, id), path)| {
+            let figures = path.figures();
+            let chosen = engine.decisions.get(class).and_then(|decision| decision.chosen);
+            PathView {
+                uplink: engine.config.uplink(*id).name.clone(),
+                isp: engine.config.isp_name_of(*id).to_owned(),
+                class: class.clone(),
+                state: path.state(),
+                selected: chosen == Some(*id),
+                rtt_min_ms: figures.rtt_min.map(milliseconds),
+                rtt_ms: figures.rtt_median.map(milliseconds),
+                rtt_p95_ms: figures.rtt_p95.map(milliseconds),
+                jitter_ms: figures.jitter.map(milliseconds),
+                loss_ratio: figures.loss,
+                probes: figures.probes,
+                age_s: figures.last_sent.map(|sent| now.since(sent).as_secs_f64()),
+                since_s: now.since(path.since()).as_secs(),
+                evidence: path.evidence(),
+            }
+        })
+        .collect()
+}
+
+fn kernel(config: &Config, around: &Surroundings<'_>) -> KernelView {
+    let observed = &around.fib.observed;
+    let routes_in = |table: u32| observed.routes.keys().filter(|(of, _)| *of == table).count();
+    KernelView {
+        fresh: around.fresh,
+        in_step: around.fib.in_step,
+        withdrawn: around.withdrawn,
+        routes_primary: routes_in(config.kernel.table),
+        routes_backup: routes_in(config.kernel.backup_table),
+        writes: around.fib.writes,
+        repairs: around.fib.repairs(),
+        overruns: around.overruns,
+        error: around.fib.error.clone(),
+    }
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
