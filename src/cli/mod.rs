@@ -1,10 +1,61 @@
-//! The command line: each subcommand a file.
+//! The command line: each subcommand a file, named as the user types it.
 //!
-//! May know everything below through public APIs.
+//! May know everything below through public APIs. What a command shows is made by pure functions from the values of
+//! [`crate::domain::view`]; what it prints goes through [`output`], and how it ends through [`failure`].
+
+mod arguments;
+mod asking;
+mod check;
+mod explain;
+mod failure;
+mod figures;
+mod logging;
+mod output;
+mod paths;
+mod routes;
+mod run;
+mod status;
+mod table;
+mod version;
+mod withdraw;
+
+#[cfg(test)]
+mod golden;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use output::Style;
+
 /// Parses the arguments and runs the subcommand.
 pub fn main() -> ExitCode {
-    todo!()
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version end here too; a closed pipe is no reason to complain.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(1));
+        }
+    };
+    match dispatch(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
+    let style = Style::of_stdout();
+    match command {
+        Command::Run { log_level } => run::run(&global, log_level),
+        Command::Check { file, effective } => check::run(&global, file, effective, style),
+        Command::Status => status::run(&global, style),
+        Command::Paths => paths::run(&global, style),
+        Command::Routes => routes::run(&global, style),
+        Command::Explain { query } => explain::run(&global, query, style),
+        Command::Withdraw => withdraw::run(&global),
+        Command::Version => version::run(&global),
+    }
 }

@@ -1,0 +1,136 @@
+//! What can be typed. Help, usage errors and suggestions all come from here.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+use super::logging::Level;
+
+/// Configuration that is read when none is named.
+const DEFAULT_CONFIG: &str = "/etc/peerward/peerward.toml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the reason is on standard error
+  2  wrong usage
+  3  no agent answers on the control socket
+  4  the configuration, or a file that it names, is refused
+  5  permission denied";
+
+/// Steers Microsoft-bound traffic of a branch router to the right Azure Peering Service ISP.
+#[derive(Debug, Parser)]
+#[command(name = "peerward", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration [default: /etc/peerward/peerward.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Control socket of the agent [default: that of the configuration]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+    /// Print JSON; `run` logs it, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    /// The configuration named, or the default one.
+    pub fn config_file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the agent until SIGTERM or SIGINT
+    Run {
+        /// How much to log [default: $PEERWARD_LOG, else info]
+        #[arg(long, value_name = "LEVEL")]
+        log_level: Option<Level>,
+    },
+    /// Validate a configuration and the files that it names, without touching network or kernel
+    Check {
+        /// Configuration, instead of --config
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Print the configuration with every default spelled out
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Show the site, its ISPs, what is steered where, and the health of kernel and reporting
+    Status,
+    /// Show every path (uplink and class) with its figures
+    Paths,
+    /// Show every class with its prefixes, routes, chosen uplink and backup
+    Routes,
+    /// Tell where an address or prefix goes, and why
+    Explain {
+        /// Address or prefix, such as 13.107.6.152 or 2603:1006::/40
+        #[arg(value_name = "ADDRESS|PREFIX", value_parser = parse_query)]
+        query: IpNet,
+    },
+    /// Take everything of peerward's out of the kernel; a running agent leaves it so until restart
+    Withdraw,
+    /// Print the version
+    Version,
+}
+
+fn parse_query(text: &str) -> Result<IpNet, String> {
+    // Addresses are often pasted from URLs and logs, in brackets or mapped into IPv6.
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(address.to_canonical().into());
+    }
+    bare.parse::<IpNet>().map(|net| net.trunc()).map_err(|_| {
+        "not an address or prefix (names are not looked up); give one such as 13.107.6.152, 13.107.128.0/22 or \
+         2603:1006::/40"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn default_in_the_help_is_the_default() {
+        let help = Arguments::command().render_help().to_string();
+        assert!(help.contains(&format!("[default: {DEFAULT_CONFIG}]")), "{help}");
+    }
+
+    #[test]
+    fn query_is_an_address_or_a_prefix_however_it_was_pasted() {
+        for (text, expected) in [
+            ("13.107.6.152", "13.107.6.152/32"),
+            ("::ffff:13.107.6.152", "13.107.6.152/32"),
+            ("[2603:1006::1]", "2603:1006::1/128"),
+            ("13.107.131.7/22", "13.107.128.0/22"),
+        ] {
+            assert_eq!(parse_query(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        for text in ["", "nonsense", "outlook.office365.com", "13.107.6.152/33", "fe80::1%eth0"] {
+            assert!(parse_query(text).unwrap_err().contains("such as 13.107.6.152"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `peerward check`: validates a configuration and the files that it names, and says what would be done with them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    arguments::Global,
+    failure::{Code, Failure},
+    figures::{count, or_absent},
+    output::{Facts, Style, print, print_json, visible},
+    status::yes_or_no,
+    table::{Align, Cell, Table},
+};
+use crate::{
+    catalogue::Catalogue,
+    config::{self, Config, Endpoint, Mode, NextHopSpec},
+    domain::{ClassId, Family},
+    partners::Registry,
+    select::Policy,
+};
+
+/// What is wrong: for people, and as data.
+struct Findings {
+    text: String,
+    data: Vec<Value>,
+}
+
+/// What a good configuration comes to at this site.
+#[derive(Debug, Serialize)]
+pub struct Resolved {
+    site: String,
+    market: String,
+    mode: &'static str,
+    isps: Vec<ResolvedIsp>,
+    uplinks: Vec<ResolvedUplink>,
+    classes: Vec<ResolvedClass>,
+    report: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ResolvedIsp {
+    name: String,
+    partner: Option<String>,
+    qualified: bool,
+    qualification: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ResolvedUplink {
+    name: String,
+    isp: String,
+    interface: String,
+    ipv4: String,
+    ipv6: String,
+    standing: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ResolvedClass {
+    id: ClassId,
+    family: Family,
+    prefixes: usize,
+}
+
+/// Checks a file.
+pub fn run(global: &Global, file: Option<PathBuf>, effective: bool, style: Style) -> Result<(), Failure> {
+    let file = file.unwrap_or_else(|| global.config_file().to_owned());
+    let (config, catalogue) = match load(&file) {
+        Ok(good) => good,
+        Err(findings) => return refuse(global, &file, &findings),
+    };
+    match (effective, global.json) {
+        (true, false) => print(&config::effective(&config)),
+        (true, true) => print_json(&json!({
+            "ok": true, "file": file, "findings": [], "effective": config::effective(&config)
+        })),
+        (false, json) => {
+            let resolved = resolve(&config, &catalogue);
+            if json {
+                print_json(&json!({ "ok": true, "file": file, "findings": [], "resolved": resolved }))
+            } else {
+                print(&render(&file, &resolved, style))
+            }
+        }
+    }
+}
+
+fn load(file: &Path) -> Result<(Config, Catalogue), Findings> {
+    let config = config::load(file).map_err(|error| Findings {
+        text: error.to_string(),
+        data: error.findings().iter().map(|it| json!(it)).collect(),
+    })?;
+    let catalogue = Catalogue::load(&config.destinations).map_err(|error| {
+        let problem = error.to_string();
+        Findings { data: vec![json!({ "file": file, "key": "destinations", "problem": problem })], text: problem }
+    })?;
+    Ok((config, catalogue))
+}
+
+fn refuse(global: &Global, file: &Path, findings: &Findings) -> Result<(), Failure> {
+    if !global.json {
+        return Err(Failure::new(Code::Config, &findings.text));
+    }
+    print_json(&json!({ "ok": false, "file": file, "findings": findings.data }))?;
+    Err(Failure::already_told(Code::Config))
+}
+
+fn resolve(config: &Config, catalogue: &Catalogue) -> Resolved {
+    let policy = Policy::resolve(config, Registry::bundled());
+    let isps = config.isps.iter().zip(policy.qualifications()).map(|(isp, found)| ResolvedIsp {
+        name: isp.name.clone(),
+        partner: isp.partner.clone(),
+        qualified: found.qualified,
+        qualification: found.reason.clone(),
+    });
+    let uplinks = policy.order().iter().map(|&(id, standing)| {
+        let uplink = config.uplink(id);
+        ResolvedUplink {
+            name: uplink.name.clone(),
+            isp: config.isp_name_of(id).to_owned(),
+            interface: uplink.interface.clone(),
+            ipv4: next_hop(&uplink.ipv4),
+            ipv6: next_hop(&uplink.ipv6),
+            standing: standing.to_string(),
+        }
+    });
+    let classes = catalogue.classes().iter().map(|class| ResolvedClass {
+        id: class.id.clone(),
+        family: class.family,
+        prefixes: class.prefixes.len(),
+    });
+    Resolved {
+        site: config.site.name.clone(),
+        market: config.site.market.clone(),
+        mode: config.kernel.mode.as_str(),
+        isps: isps.collect(),
+        uplinks: uplinks.collect(),
+        classes: classes.collect(),
+        report: config.report.as_ref().map(|report| url(&report.endpoint)),
+    }
+}
+
+fn next_hop<A: ToString>(spec: &NextHopSpec<A>) -> String {
+    match spec {
+        NextHopSpec::Auto => "auto".to_owned(),
+        NextHopSpec::Gateway(address) => address.to_string(),
+        NextHopSpec::Disabled => "off".to_owned(),
+    }
+}
+
+fn url(endpoint: &Endpoint) -> String {
+    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
+    format!("https://{host}:{}{}", endpoint.port, endpoint.path)
+}
+
+/// The summary as people read it.
+pub fn render(file: &Path, resolved: &Resolved, style: Style) -> String {
+    let mut facts = Facts::default();
+    facts.add("site", visible(&format!("{}, market {}", resolved.site, resolved.market)));
+    let meaning = if resolved.mode == Mode::Observe.as_str() { " (nothing is written to the kernel)" } else { "" };
+    facts.add("mode", format!("{}{meaning}", resolved.mode));
+    facts.add("reporting", visible(resolved.report.as_deref().unwrap_or("not configured")));
+    let ok = visible(&format!("{}: ok", file.display()));
+    [format!("{ok}\n{}", facts.render()), isps(resolved, style), uplinks(resolved, style), classes(resolved, style)]
+        .join("\n")
+}
+
+fn isps(resolved: &Resolved, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("ISP", Align::Left),
+        ("PARTNER", Align::Left),
+        ("QUALIFIED", Align::Left),
+        ("WHY", Align::Left),
+    ]);
+    for isp in &resolved.isps {
+        table.row([
+            Cell::from(&isp.name),
+            Cell::from(or_absent(isp.partner.as_deref())),
+            yes_or_no(isp.qualified),
+            Cell::from(&isp.qualification),
+        ]);
+    }
+    table.render(style)
+}
+
+fn uplinks(resolved: &Resolved, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("", Align::Right),
+        ("UPLINK", Align::Left),
+        ("ISP", Align::Left),
+        ("INTERFACE", Align::Left),
+        ("IPV4 BY", Align::Left),
+        ("IPV6 BY", Align::Left),
+        ("PREFERRED BY", Align::Left),
+    ]);
+    for (rank, uplink) in (1..).zip(&resolved.uplinks) {
+        table.row([
+            Cell::from(format!("{rank}.")),
+            Cell::from(&uplink.name),
+            Cell::from(&uplink.isp),
+            Cell::from(&uplink.interface),
+            Cell::from(&uplink.ipv4),
+            Cell::from(&uplink.ipv6),
+            Cell::from(&uplink.standing),
+        ]);
+    }
+    table.render(style)
+}
+
+fn classes(resolved: &Resolved, style: Style) -> String {
+    if resolved.classes.is_empty() {
+        return "Nothing is steered: [destinations] selects no prefix.\n".to_owned();
+    }
+    let mut table = Table::new(&[("STEERED CLASS", Align::Left), ("PREFIXES", Align::Right)]);
+    for class in &resolved.classes {
+        table.row([Cell::from(class.id.as_str()), Cell::from(class.prefixes.to_string())]);
+    }
+    let total: usize = resolved.classes.iter().map(|class| class.prefixes).sum();
+    table.row([Cell::from(count(resolved.classes.len(), "class", "classes")), Cell::from(total.to_string())]);
+    table.render(style)
+}

@@ -1,0 +1,129 @@
+//! Golden files: what people see, to the letter. After an intended change, run the tests with `PEERWARD_BLESS=1` and
+//! read the difference.
+
+use std::{env, fs, path::PathBuf};
+
+use crate::{
+    cli::{explain, output::Style, paths, routes, status},
+    domain::view::{Explanation, KernelView, Snapshot},
+};
+
+const PLAIN: Style = Style { colour: false };
+const COLOUR: Style = Style { colour: true };
+
+fn snapshot() -> Snapshot {
+    serde_json::from_str(include_str!("snapshot.json")).unwrap()
+}
+
+fn explanation() -> Explanation {
+    serde_json::from_str(include_str!("explanation.json")).unwrap()
+}
+
+fn assert_golden(name: &str, actual: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cli/golden").join(name);
+    if env::var_os("PEERWARD_BLESS").is_some() {
+        fs::write(&file, actual).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    assert!(actual == expected, "{name} differs; expected:\n{expected}\nactual:\n{actual}");
+}
+
+#[test]
+fn status_of_a_working_branch() {
+    assert_golden("status.txt", &status::render(&snapshot(), PLAIN));
+}
+
+#[test]
+fn status_says_first_what_is_wrong() {
+    let mut snapshot = snapshot();
+    snapshot.kernel.in_step = false;
+    snapshot.kernel.error = Some("cannot add route 13.107.6.152/31: operation not permitted".to_owned());
+    snapshot.classes[0].in_kernel = Some("wan1".to_owned());
+    snapshot.classes[2].in_kernel = None;
+    for uplink in snapshot.isps.iter_mut().flat_map(|isp| &mut isp.uplinks) {
+        uplink.state = crate::domain::PathState::Down;
+    }
+    let reporting = snapshot.reporting.as_mut().unwrap();
+    reporting.state = "failing".to_owned();
+    reporting.dropped_batches = 3;
+    reporting.error = Some("collector answered 503: \x1b[31mgo away\r\n".to_owned());
+    let text = status::render(&snapshot, PLAIN);
+    assert!(!text.contains('\x1b'), "quoted bytes reach the terminal");
+    assert_golden("status-troubled.txt", &text);
+}
+
+#[test]
+fn status_of_a_branch_that_observes() {
+    let mut snapshot = snapshot();
+    snapshot.mode = "observe".to_owned();
+    snapshot.reporting = None;
+    snapshot.kernel = KernelView { fresh: true, ..KernelView::default() };
+    for class in &mut snapshot.classes {
+        class.in_kernel = None;
+    }
+    let text = status::render(&snapshot, PLAIN);
+    assert!(!text.contains("attention"), "an empty table is as it should be:\n{text}");
+    assert_golden("status-observe.txt", &text);
+}
+
+#[test]
+fn status_after_a_withdrawal_explains_the_empty_tables_once() {
+    let mut snapshot = snapshot();
+    snapshot.kernel.withdrawn = true;
+    for class in &mut snapshot.classes {
+        class.in_kernel = None;
+    }
+    let text = status::render(&snapshot, PLAIN);
+    assert_eq!(text.matches("attention").count(), 1, "{text}");
+    assert!(text.contains("restart the agent to steer again"), "{text}");
+}
+
+#[test]
+fn status_before_anything_is_known_is_still_readable() {
+    assert_golden("status-empty.txt", &status::render(&Snapshot::default(), PLAIN));
+}
+
+#[test]
+fn colour_marks_states_and_changes_no_letter() {
+    let painted = status::render(&snapshot(), COLOUR);
+    for word in ["\x1b[32mup\x1b[0m", "\x1b[33mdegraded\x1b[0m", "\x1b[31mdown\x1b[0m"] {
+        assert!(painted.contains(word), "{word:?} in {painted:?}");
+    }
+    let stripped =
+        ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"].iter().fold(painted, |text, it| text.replace(it, ""));
+    assert_eq!(stripped, status::render(&snapshot(), PLAIN));
+}
+
+#[test]
+fn paths_with_their_figures() {
+    assert_golden("paths.txt", &paths::render(&snapshot(), PLAIN));
+}
+
+#[test]
+fn routes_with_their_sum() {
+    assert_golden("routes.txt", &routes::render(&snapshot(), PLAIN));
+}
+
+#[test]
+fn explanation_of_a_steered_address() {
+    assert_golden("explain.txt", &explain::render(&explanation(), PLAIN));
+}
+
+#[test]
+fn explanation_of_foreign_space() {
+    let explanation = Explanation {
+        query: "192.0.2.0/24".parse().unwrap(),
+        destination: None,
+        class: None,
+        conclusion: "not steered: no source lists it; the router's own routes decide".to_owned(),
+        kernel_lookup: None,
+    };
+    assert_golden("explain-foreign.txt", &explain::render(&explanation, PLAIN));
+}
+
+#[test]
+fn snapshot_of_an_older_agent_is_still_read() {
+    let mut older: serde_json::Value = serde_json::from_str(include_str!("snapshot.json")).unwrap();
+    older["kernel"].as_object_mut().unwrap().remove("withdrawn");
+    assert_eq!(serde_json::from_value::<Snapshot>(older).unwrap(), snapshot());
+}

@@ -1,0 +1,19 @@
+//! `peerward run`: the agent itself.
+
+use super::{
+    arguments::Global,
+    failure::{Code, Failure},
+    logging::{self, Level},
+};
+use crate::{agent, config};
+
+/// Runs the agent until it is told to stop.
+pub fn run(global: &Global, log_level: Option<Level>) -> Result<(), Failure> {
+    // Before the log starts: findings quote lines of the file, which people read better without a time on each.
+    let mut config = config::load(global.config_file()).map_err(|error| Failure::new(Code::Config, error))?;
+    logging::start(log_level, global.json)?;
+    if let Some(socket) = &global.socket {
+        config.control.socket.clone_from(socket);
+    }
+    agent::run(config).map_err(|error| Failure::new(Code::Failed, error))
+}

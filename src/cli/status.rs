@@ -1,0 +1,229 @@
+//! `peerward status`: the whole picture on one screen, and first of all what is wrong in it.
+
+use super::{
+    arguments::Global,
+    asking,
+    failure::Failure,
+    figures::{ABSENT, count, milliseconds, or_absent, percent, span},
+    output::{Colour, Facts, Style, print, print_json, visible},
+    table::{Align, Cell, Table},
+};
+use crate::{
+    config::Mode,
+    domain::{
+        PathState,
+        view::{ClassView, KernelView, ReportingView, Snapshot},
+    },
+};
+
+/// Shows the running agent's status.
+pub fn run(global: &Global, style: Style) -> Result<(), Failure> {
+    let snapshot = asking::snapshot(global)?;
+    if global.json { print_json(&snapshot) } else { print(&render(&snapshot, style)) }
+}
+
+/// The status as people read it.
+pub fn render(snapshot: &Snapshot, style: Style) -> String {
+    let parts =
+        [facts(snapshot, style), uplinks(snapshot, style), qualifications(snapshot, style), steered(snapshot, style)];
+    parts.join("\n")
+}
+
+fn facts(snapshot: &Snapshot, style: Style) -> String {
+    let mut facts = Facts::default();
+    facts.add("site", visible(&format!("{}, market {}", snapshot.site, snapshot.market)));
+    let meaning = if snapshot.mode == Mode::Observe.as_str() { " (nothing is written to the kernel)" } else { "" };
+    let up = span(snapshot.uptime_s);
+    let agent = format!("peerward {}, up {up}, mode {}{meaning}", snapshot.version, snapshot.mode);
+    facts.add("agent", visible(&agent));
+    facts.add("kernel", kernel(snapshot, style));
+    facts.add(
+        "reporting",
+        snapshot.reporting.as_ref().map_or("not configured".to_owned(), |view| reporting(view, style)),
+    );
+    for problem in problems(snapshot) {
+        facts.add("attention", style.paint(Some(Colour::Yellow), &visible(&problem)));
+    }
+    facts.render()
+}
+
+fn kernel(snapshot: &Snapshot, style: Style) -> String {
+    let KernelView { routes_primary, routes_backup, writes, repairs, overruns, .. } = snapshot.kernel;
+    let (word, colour) = match &snapshot.kernel {
+        KernelView { error: Some(_), .. } => ("failing", Some(Colour::Red)),
+        KernelView { fresh: false, .. } => ("reading", Some(Colour::Yellow)),
+        KernelView { withdrawn: true, .. } => ("withdrawn", Some(Colour::Yellow)),
+        _ if !is_enforcing(snapshot) => ("read", Some(Colour::Green)),
+        KernelView { in_step: true, .. } => ("in step", Some(Colour::Green)),
+        _ => ("out of step", Some(Colour::Yellow)),
+    };
+    format!(
+        "{}: {}, {} for backup; {}, {}, events lost {}",
+        style.paint(colour, word),
+        count(routes_primary, "route", "routes"),
+        routes_backup,
+        count(writes, "write", "writes"),
+        count(repairs, "repair", "repairs"),
+        count(overruns, "time", "times"),
+    )
+}
+
+fn reporting(view: &ReportingView, style: Style) -> String {
+    let colour = match view.state.as_str() {
+        "ok" => Some(Colour::Green),
+        "failing" => Some(Colour::Red),
+        _ => None,
+    };
+    format!(
+        "{}: {}; {} records acknowledged, {} rejected; {} waiting ({} bytes), {} dropped",
+        style.paint(colour, &visible(&view.state)),
+        visible(&view.endpoint),
+        view.acknowledged,
+        view.rejected,
+        count(view.queued_batches, "batch", "batches"),
+        view.queued_bytes,
+        view.dropped_batches,
+    )
+}
+
+/// What a person should look at, most urgent first; empty when all is well.
+fn problems(snapshot: &Snapshot) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut uplinks = snapshot.isps.iter().flat_map(|isp| &isp.uplinks).peekable();
+    if uplinks.peek().is_some() && uplinks.all(|uplink| uplink.state == PathState::Down) {
+        problems.push("every uplink is down".to_owned());
+    }
+    let kernel = &snapshot.kernel;
+    if let Some(error) = &kernel.error {
+        problems.push(format!("kernel: {error}"));
+    }
+    if kernel.withdrawn {
+        problems.push("everything was withdrawn on request; restart the agent to steer again".to_owned());
+    } else if is_enforcing(snapshot) && kernel.fresh {
+        problems.extend(misplaced(&snapshot.classes));
+    }
+    if let Some(view) = &snapshot.reporting {
+        if let Some(error) = &view.error {
+            problems.push(format!("reporting: {error}"));
+        }
+        if view.dropped_batches > 0 {
+            let batches = count(view.dropped_batches, "batch", "batches");
+            problems.push(format!("reporting: {batches} dropped, oldest first, because the queue was full"));
+        }
+    }
+    problems
+}
+
+/// Intended against in the kernel: disagreement is an alarm.
+fn misplaced(classes: &[ClassView]) -> impl Iterator<Item = String> {
+    classes.iter().filter(|class| class.uplink != class.in_kernel).map(|class| {
+        let place = |uplink: &Option<String>| uplink.clone().unwrap_or_else(|| "the main table".to_owned());
+        format!(
+            "{} should be on {}, the kernel has it on {}",
+            class.id,
+            place(&class.uplink),
+            place(&class.in_kernel)
+        )
+    })
+}
+
+fn uplinks(snapshot: &Snapshot, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("ISP", Align::Left),
+        ("UPLINK", Align::Left),
+        ("INTERFACE", Align::Left),
+        ("STATE", Align::Left),
+        ("RTT", Align::Right),
+        ("LOSS", Align::Right),
+        ("IPV4 BY", Align::Left),
+        ("IPV6 BY", Align::Left),
+        ("KERNEL SAYS", Align::Left),
+    ]);
+    for isp in &snapshot.isps {
+        for uplink in &isp.uplinks {
+            table.row([
+                Cell::from(&isp.name),
+                Cell::from(&uplink.name),
+                Cell::from(&uplink.interface),
+                Cell::painted(uplink.state.as_str(), Colour::of_state(uplink.state)),
+                Cell::from(milliseconds(uplink.rtt_ms)),
+                Cell::from(percent(uplink.loss_ratio)),
+                Cell::from(or_absent(uplink.next_hop_ipv4.as_deref())),
+                Cell::from(or_absent(uplink.next_hop_ipv6.as_deref())),
+                Cell::from(&uplink.reason),
+            ]);
+        }
+    }
+    table.render(style)
+}
+
+fn qualifications(snapshot: &Snapshot, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("ISP", Align::Left),
+        ("PARTNER", Align::Left),
+        ("QUALIFIED", Align::Left),
+        ("WHY", Align::Left),
+    ]);
+    for isp in &snapshot.isps {
+        table.row([
+            Cell::from(&isp.name),
+            Cell::from(or_absent(isp.partner.as_deref())),
+            yes_or_no(isp.qualified),
+            Cell::from(&isp.qualification),
+        ]);
+    }
+    table.render(style)
+}
+
+/// The answer to "is it qualified"; "no" may well be intended, so it is not red.
+pub fn yes_or_no(yes: bool) -> Cell {
+    if yes { Cell::painted("yes", Some(Colour::Green)) } else { Cell::painted("no", Some(Colour::Yellow)) }
+}
+
+fn steered(snapshot: &Snapshot, style: Style) -> String {
+    let mut table = Table::new(&[
+        ("CLASS", Align::Left),
+        ("PREFIXES", Align::Right),
+        ("INTENDED", Align::Left),
+        ("IN KERNEL", Align::Left),
+        ("BACKUP", Align::Left),
+        ("FOR", Align::Right),
+        ("REASON", Align::Left),
+    ]);
+    for class in &snapshot.classes {
+        table.row([
+            Cell::from(class.id.as_str()),
+            Cell::from(class.prefixes.to_string()),
+            Cell::from(intended(class)),
+            in_kernel(class, is_enforcing(snapshot)),
+            Cell::from(or_absent(class.backup.as_deref())),
+            Cell::from(span(class.since_s)),
+            Cell::from(&class.reason),
+        ]);
+    }
+    table.render(style)
+}
+
+/// Where a class should go: `wan0 (north)`.
+pub fn intended(class: &ClassView) -> String {
+    match (&class.uplink, &class.isp) {
+        (Some(uplink), Some(isp)) => format!("{uplink} ({isp})"),
+        (Some(uplink), None) => uplink.clone(),
+        (None, _) => "main table".to_owned(),
+    }
+}
+
+/// Where the kernel has a class; a colour only where it is asked to hold it.
+pub fn in_kernel(class: &ClassView, enforcing: bool) -> Cell {
+    let colour = match (enforcing, class.uplink == class.in_kernel) {
+        (false, _) => None,
+        (true, true) => Some(Colour::Green),
+        (true, false) => Some(Colour::Red),
+    };
+    Cell::painted(class.in_kernel.as_deref().unwrap_or(ABSENT), colour)
+}
+
+/// Whether the agent writes to the kernel.
+pub fn is_enforcing(snapshot: &Snapshot) -> bool {
+    snapshot.mode == Mode::Enforce.as_str()
+}

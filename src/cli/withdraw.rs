@@ -1,0 +1,77 @@
+//! `peerward withdraw`: everything of ours out of the kernel, with or without a running agent.
+
+use serde_json::json;
+
+use super::{
+    arguments::Global,
+    asking,
+    failure::{Code, Failure},
+    figures::count,
+    output::{print, print_json},
+};
+use crate::{
+    config,
+    kernel::{FibSocket, KernelError},
+    local::{Answer, ControlSocket, Request},
+    plan::{Change, Fib, difference},
+};
+
+/// Refusals that are shown; the rest is counted.
+const SHOWN: usize = 3;
+
+/// Asks the running agent; if none runs, does it here.
+pub fn run(global: &Global) -> Result<(), Failure> {
+    match asking::ask(global, &Request::Withdraw) {
+        Ok(Answer::Withdrawn { removed }) => tell(global, removed, "agent"),
+        Ok(_) => Err(asking::mismatch()),
+        Err(failure) if failure.code() == Code::NoAgent => tell(global, withdraw_here(global)?, "command"),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn tell(global: &Global, removed: usize, by: &str) -> Result<(), Failure> {
+    if global.json {
+        return print_json(&json!({ "removed": removed, "by": by }));
+    }
+    let objects = count(removed, "object", "objects");
+    let rest = match by {
+        "agent" => "by the running agent, which steers nothing until it is restarted",
+        _ => "by this command; no agent is running",
+    };
+    print(&format!("{objects} removed from the kernel {rest}\n"))
+}
+
+/// Removes what carries the marks of the configuration. Holds the agent's own socket meanwhile: an agent that runs
+/// elsewhere than was asked, or starts just now, would put everything back.
+fn withdraw_here(global: &Global) -> Result<usize, Failure> {
+    let config = config::load(global.config_file()).map_err(|error| {
+        let failure = Failure::new(Code::Config, error);
+        failure.with_hint("no agent is running, and without a configuration it is not known what is peerward's")
+    })?;
+    let _held = ControlSocket::bind(&config.control.socket)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Failed, format_args!("cannot start a runtime: {error}")))?;
+    runtime.block_on(remove_all(&config.kernel))
+}
+
+async fn remove_all(own: &config::Kernel) -> Result<usize, Failure> {
+    let failed = |error: KernelError| Failure::new(Code::Failed, error);
+    let mut fib = FibSocket::open(own).map_err(failed)?;
+    let observed = fib.read().await.map_err(failed)?;
+    let applied = fib.apply(&difference(&Fib::default(), &observed)).await.map_err(failed)?;
+    if applied.failed.is_empty() { Ok(applied.done) } else { Err(refused(applied.done, &applied.failed)) }
+}
+
+fn refused(done: usize, failed: &[(Change, KernelError)]) -> Failure {
+    let shown: Vec<_> = failed.iter().take(SHOWN).map(|(change, error)| format!("\n  {change:?}: {error}")).collect();
+    Failure::new(
+        Code::Failed,
+        format_args!(
+            "{done} of {} objects removed; the kernel refused the others (run as root, or with CAP_NET_ADMIN){}",
+            done + failed.len(),
+            shown.concat()
+        ),
+    )
+}
