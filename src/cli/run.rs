@@ -5,7 +5,10 @@ use super::{
     failure::{Code, Failure},
     logging::{self, Level},
 };
-use crate::{agent, config};
+use crate::{
+    agent::{self, AgentError},
+    config,
+};
 
 /// Runs the agent until it is told to stop.
 pub fn run(global: &Global, log_level: Option<Level>) -> Result<(), Failure> {
@@ -15,5 +18,15 @@ pub fn run(global: &Global, log_level: Option<Level>) -> Result<(), Failure> {
     if let Some(socket) = &global.socket {
         config.control.socket.clone_from(socket);
     }
-    agent::run(config).map_err(|error| Failure::new(Code::Failed, error))
+    agent::run(config).map_err(failure)
+}
+
+/// What a supervisor may tell apart: a file to be mended or a privilege to be granted is not cured by a restart.
+fn failure(error: AgentError) -> Failure {
+    match error {
+        AgentError::Local(error) => error.into(),
+        AgentError::Catalogue(error) => Failure::new(Code::Config, error),
+        error @ AgentError::NotPrivileged { .. } => Failure::new(Code::Denied, error),
+        error => Failure::new(Code::Failed, error),
+    }
 }
