@@ -36,11 +36,19 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Prepares an agent with this binary (see [`find_binary`]) and configuration, not yet started.
+    /// Prepares an agent with this configuration, not yet started; finds or builds the binary.
+    ///
+    /// # Errors
+    /// When there is no binary, or the files cannot be written.
+    pub fn new(branch: &Branch, settings: &AgentSettings) -> Result<Self, LabError> {
+        Self::with_binary(branch, find_binary()?, settings)
+    }
+
+    /// Prepares an agent that runs this very binary.
     ///
     /// # Errors
     /// When the files cannot be written.
-    pub fn new(branch: &Branch, binary: PathBuf, settings: &AgentSettings) -> Result<Self, LabError> {
+    pub fn with_binary(branch: &Branch, binary: PathBuf, settings: &AgentSettings) -> Result<Self, LabError> {
         let directory = TempDir::with_prefix("peerward-lab-")
             .map_err(|source| LabError::system("create a directory for the agent", source))?;
         let agent = Self { binary, router: branch.router().clone(), directory, child: None };

@@ -49,7 +49,7 @@ impl Stage {
         for isp in [PREFERRED, DEFAULT] {
             heal(&branch, isp);
         }
-        let agent = Agent::new(&branch, binary, &AgentSettings::default())?;
+        let agent = Agent::with_binary(&branch, binary, &AgentSettings::default())?;
         let flows = |addresses: [IpAddr; 2]| {
             addresses
                 .into_iter()
