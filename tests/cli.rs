@@ -321,6 +321,26 @@ fn running_agent_withdraws_on_request() {
 }
 
 #[test]
+fn withdrawal_beside_a_running_agent_is_refused_even_when_it_was_asked_at_the_wrong_socket() {
+    let served = Served::start();
+    let folder = TempDir::new().unwrap();
+    let file = written(&folder, &format!("{GOOD}\n[control]\nsocket = {:?}\n", served.socket));
+    let wrong = folder.path().join("wrong.sock");
+    let output = peerward(&["withdraw", "--config", &file, "--socket", wrong.to_str().unwrap()]);
+    assert_ends(&output, 1);
+    assert!(err(&output).contains("another peerward is running"), "{}", err(&output));
+}
+
+#[test]
+fn withdrawal_without_agent_and_configuration_knows_not_what_to_remove() {
+    let folder = TempDir::new().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let output = peerward(&["withdraw", "--config", &place("none.toml"), "--socket", &place("none.sock")]);
+    assert_ends(&output, 4);
+    assert!(err(&output).contains("it is not known what is peerward's"), "{}", err(&output));
+}
+
+#[test]
 fn second_agent_on_the_socket_is_refused_and_the_first_goes_on() {
     let served = Served::start();
     assert!(matches!(ControlSocket::bind(&served.socket), Err(LocalError::Busy(_))));

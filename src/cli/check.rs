@@ -193,7 +193,7 @@ fn uplinks(resolved: &Resolved, style: Style) -> String {
         ("INTERFACE", Align::Left),
         ("IPV4 BY", Align::Left),
         ("IPV6 BY", Align::Left),
-        ("PREFERRED BY", Align::Left),
+        ("STANDING", Align::Left),
     ]);
     for (rank, uplink) in (1..).zip(&resolved.uplinks) {
         table.row([

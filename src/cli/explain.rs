@@ -70,7 +70,9 @@ fn class_line(class: &ClassView) -> String {
 }
 
 fn lookup(found: Option<&KernelLookup>) -> String {
-    let Some(found) = found else { return "the kernel could not be asked".to_owned() };
+    let Some(found) = found else {
+        return "no answer from the kernel: no route, or no LAN address to ask for".to_owned();
+    };
     let mut text = format!("the kernel answers from table {}", found.table);
     let parts = [
         found.interface.as_ref().map(|interface| format!(": by {interface}")),

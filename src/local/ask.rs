@@ -74,7 +74,8 @@ fn decode(path: &Path, answer: &[u8]) -> Result<Answer, LocalError> {
     }
 }
 
-fn failure(path: &Path, patience: Duration, source: io::Error) -> LocalError {
+/// What a failed system call on the way means.
+pub(super) fn failure(path: &Path, patience: Duration, source: io::Error) -> LocalError {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {

@@ -1,6 +1,6 @@
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     os::unix::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
@@ -17,7 +17,10 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-use super::{ask::ask_within, *};
+use super::{
+    ask::{ask_within, failure},
+    *,
+};
 
 fn place() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
@@ -242,6 +245,16 @@ fn nobody_there_is_no_agent() {
     let below_a_file = folder.path().join("file");
     fs::write(&below_a_file, "").unwrap();
     assert!(matches!(ask(&below_a_file.join("x.sock"), &Request::Snapshot), Err(LocalError::NoAgent(_))));
+}
+
+#[test]
+fn refused_access_is_told_apart_and_says_who_may() {
+    let (_folder, path) = place();
+    let _listener = UnixListener::bind(&path).unwrap();
+    // Root, which tests may be, is never refused: hence the kernel's word for it instead of the refusal itself.
+    let error = failure(&path, Duration::ZERO, io::ErrorKind::PermissionDenied.into());
+    assert!(error.is_permission());
+    assert!(error.to_string().contains("run the command as root"), "{error}");
 }
 
 #[test]

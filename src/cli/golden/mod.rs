@@ -115,7 +115,7 @@ fn explanation_of_foreign_space() {
         query: "192.0.2.0/24".parse().unwrap(),
         destination: None,
         class: None,
-        conclusion: "not steered: no source lists it; the router's own routes decide".to_owned(),
+        conclusion: "not known as Microsoft's: left to the router's own routes".to_owned(),
         kernel_lookup: None,
     };
     assert_golden("explain-foreign.txt", &explain::render(&explanation, PLAIN));
