@@ -2,10 +2,34 @@
 //!
 //! May know the domain types and the plan's values. Accepts messages from the kernel only (port id 0), never waits
 //! for a reply without a deadline, and treats overruns, interrupted dumps and duplicates as normal.
+//!
+//! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
+//! answers. [`decode`], [`route`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`] serve
+//! [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`].
+
+mod decode;
+mod error;
+mod frame;
+mod lookup;
+mod nexthop;
+mod ownership;
+mod picture;
+mod read;
+mod route;
+mod socket;
+mod survey;
+mod transport;
+mod watch;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::{net::IpAddr, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::sync::watch::Sender;
+
+pub use error::{KernelError, Refusal};
 
 use crate::{
     config::Kernel,
@@ -13,39 +37,32 @@ use crate::{
     plan::{Change, Fib},
 };
 
-/// What was tried, on what, and what the kernel said.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// TODO by the owner of this room.
-    #[error("x")]
-    Placeholder,
-}
-
 /// Counters that only grow; a change means that our tables may differ from what was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Doubt {
-    /// Events that may have touched what is ours (link, address, next hop, rule, route of our tables).
+    /// Swarms of events that may have touched what is ours (link, address, next hop, rule, route of our tables).
     pub touched: u64,
     /// Times that events were lost and everything was read again.
     pub overruns: u64,
 }
 
-/// Keeps the picture of the router current. Never returns while it can recover by itself.
+/// Keeps the picture of the router current, until nobody receives it any more. Needs no privileges. Recovers by itself
+/// from lost events, interrupted lists and silence of the kernel; the picture is stale meanwhile.
 ///
 /// # Errors
 /// When a netlink socket cannot be opened.
 pub async fn watch_router(
-    _own: Kernel,
-    _state: watch::Sender<Arc<RouterState>>,
-    _doubt: watch::Sender<Doubt>,
+    own: Kernel,
+    state: Sender<Arc<RouterState>>,
+    doubt: Sender<Doubt>,
 ) -> Result<(), KernelError> {
-    todo!()
+    watch::watch_router(&own, state, doubt).await
 }
 
 /// What became of a list of changes.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Changes that the kernel acknowledged.
+    /// Changes that the kernel acknowledged, or that were so already.
     pub done: usize,
     /// Changes that it refused, each with its error.
     pub failed: Vec<(Change, KernelError)>,
@@ -64,44 +81,51 @@ pub struct Lookup {
 
 /// Reads and writes what is ours.
 #[derive(Debug)]
-pub struct FibSocket {}
+pub struct FibSocket {
+    socket: socket::RequestSocket,
+    own: ownership::Ownership,
+}
 
 impl FibSocket {
-    /// Opens a netlink socket.
+    /// Opens a netlink socket. Must be called on a tokio runtime; needs no privileges.
     ///
     /// # Errors
     /// When the socket cannot be opened.
-    pub fn open(_own: &Kernel) -> Result<Self, KernelError> {
-        todo!()
+    pub fn open(own: &Kernel) -> Result<Self, KernelError> {
+        Ok(Self { socket: socket::RequestSocket::open()?, own: ownership::Ownership::new(own) })
     }
 
     /// Reads everything of ours: next hops of our id range and protocol, routes of our tables and protocol, rules of
-    /// our protocol; both families.
+    /// our protocol; both families. Needs no privileges.
     ///
     /// # Errors
-    /// When the kernel does not answer in time, or answers with an error.
+    /// When the kernel has no next-hop objects, does not answer in time, or answers with an error.
     pub async fn read(&mut self) -> Result<Fib, KernelError> {
-        todo!()
+        read::fib(&mut self.socket, self.own).await
     }
 
-    /// Applies changes in order, in batches, with every acknowledgement accounted for.
+    /// Applies changes in order, in batches, with every acknowledgement accounted for. Needs `CAP_NET_ADMIN`.
+    ///
+    /// A change that finds its work done (a rule that is there, an object that is gone) counts as done. A gateway that
+    /// no connected prefix covers is taken to be on its link.
     ///
     /// # Errors
     /// When the socket fails as a whole; refusals of single changes are in [`Applied`].
-    pub async fn apply(&mut self, _changes: &[Change]) -> Result<Applied, KernelError> {
-        todo!()
+    pub async fn apply(&mut self, changes: &[Change]) -> Result<Applied, KernelError> {
+        write::apply(&mut self.socket, self.own, changes).await
     }
 
     /// Asks the kernel where a packet forwarded to `destination` goes; `from` is the interface it would arrive on
-    /// with a source address there, if one is known.
+    /// with a source address there, if one is known. Without it, the question is where this router's own packet goes,
+    /// which steering leaves alone. Needs no privileges.
     ///
     /// # Errors
     /// When the kernel has no route, or does not answer.
     pub async fn lookup(
         &mut self,
-        _destination: IpAddr,
-        _from: Option<(IfIndex, IpAddr)>,
+        destination: IpAddr,
+        from: Option<(IfIndex, IpAddr)>,
     ) -> Result<Lookup, KernelError> {
-        todo!()
+        lookup::lookup(&mut self.socket, destination, from).await
     }
 }

@@ -1,0 +1,133 @@
+//! Netlink framing: datagrams into messages, messages into attributes, requests into bytes.
+//!
+//! Attributes are walked, not collected: a full routing table streams through without an allocation, and an attribute
+//! that a newer kernel adds or changes cannot make a whole message unreadable.
+
+use std::iter;
+
+use netlink_packet_core::{
+    DecodeError, Emitable, NLA_HEADER_SIZE, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NetlinkBuffer,
+    NetlinkHeader, NlasIterator, parse_i32, parse_u32,
+};
+
+use super::error::Refusal;
+
+/// Length of `struct nlmsghdr`.
+pub(super) const HEADER_LEN: usize = 16;
+
+/// `NLMSGERR_ATTR_MSG` (linux/netlink.h): the extended acknowledgement's text.
+const NLMSGERR_ATTR_MSG: u16 = 1;
+
+/// One message of a datagram.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub(super) kind: u16,
+    pub(super) flags: u16,
+    pub(super) sequence: u32,
+    pub(super) payload: &'a [u8],
+}
+
+/// The messages of a datagram; after a malformed one nothing can be trusted, so it is the last.
+pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message<'_>, DecodeError>> {
+    let mut rest = datagram;
+    iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let framed = NetlinkBuffer::new_checked(rest);
+        let length = framed.as_ref().map_or(rest.len(), |message| message.length() as usize);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(framed.map(|message| Message {
+            kind: message.message_type(),
+            flags: message.flags(),
+            sequence: message.sequence_number(),
+            payload: message.payload(),
+        }))
+    })
+}
+
+/// The attributes after a fixed header of `header_len` bytes, as (kind, value).
+pub(super) fn attributes(
+    payload: &[u8],
+    header_len: usize,
+) -> impl Iterator<Item = Result<(u16, &[u8]), DecodeError>> {
+    NlasIterator::new(payload.get(header_len..).unwrap_or_default()).map(|attribute| {
+        let attribute = attribute?;
+        let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
+        Ok((kind, attribute.into_inner().get(NLA_HEADER_SIZE..length).unwrap_or_default()))
+    })
+}
+
+/// What an `NLMSG_ERROR` says: an acknowledgement, or a refusal.
+pub(super) fn verdict(message: &Message<'_>) -> Result<Result<(), Refusal>, DecodeError> {
+    // The failed request follows the code: whole, or its header alone where that was asked for.
+    let echoed = match message.payload.get(4..8) {
+        Some(length) if message.flags & NLM_F_CAPPED == 0 => parse_u32(length)? as usize,
+        _ => HEADER_LEN,
+    };
+    outcome(message, 4 + echoed.next_multiple_of(4))
+}
+
+/// What an `NLMSG_DONE` says: the end of a dump, or why it broke off.
+pub(super) fn end_of_dump(message: &Message<'_>) -> Result<Result<(), Refusal>, DecodeError> {
+    if message.payload.is_empty() {
+        return Ok(Ok(()));
+    }
+    outcome(message, 4)
+}
+
+fn outcome(message: &Message<'_>, attributes_at: usize) -> Result<Result<(), Refusal>, DecodeError> {
+    let code = parse_i32(message.payload.get(..4).unwrap_or_default())?;
+    if code >= 0 {
+        return Ok(Ok(()));
+    }
+    let explanation = (message.flags & NLM_F_ACK_TLVS != 0)
+        .then(|| attributes(message.payload, attributes_at).flatten().find(|(kind, _)| *kind == NLMSGERR_ATTR_MSG))
+        .flatten()
+        .map(|(_, text)| text_of(text));
+    Ok(Err(Refusal { errno: code.saturating_neg(), explanation }))
+}
+
+/// A text attribute without its terminating zeros; bytes that are not UTF-8 are replaced, not refused.
+pub(super) fn text_of(value: &[u8]) -> String {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// A request, all but its sequence number.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    kind: u16,
+    flags: u16,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A request of that type; `NLM_F_REQUEST` is implied.
+    pub(super) fn new(kind: u16, flags: u16, body: &dyn Emitable) -> Self {
+        let mut bytes = vec![0; body.buffer_len()];
+        body.emit(&mut bytes);
+        Self { kind, flags, body: bytes }
+    }
+
+    /// The same with more flags.
+    pub(super) fn with(mut self, flags: u16) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    /// Appends the bytes of it to a datagram.
+    #[allow(clippy::cast_possible_truncation, reason = "requests are built here and far below 4 GiB")]
+    pub(super) fn append_to(&self, datagram: &mut Vec<u8>, sequence: u32) {
+        let mut header = NetlinkHeader::default();
+        header.length = (HEADER_LEN + self.body.len()) as u32;
+        header.message_type = self.kind;
+        header.flags = self.flags | NLM_F_REQUEST;
+        header.sequence_number = sequence;
+        let mut bytes = [0; HEADER_LEN];
+        header.emit(&mut bytes);
+        datagram.extend_from_slice(&bytes);
+        datagram.extend_from_slice(&self.body);
+        datagram.resize(datagram.len().next_multiple_of(4), 0);
+    }
+}

@@ -1,0 +1,187 @@
+//! Lists what is ours: next hops, groups, routes, rules.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
+use netlink_packet_route::{
+    AddressFamily,
+    route::{RouteAttribute, RouteMessage},
+    rule::{RuleAction, RuleFlags, RuleHeader, RuleMessage},
+};
+
+use super::{
+    KernelError,
+    frame::{Request, attributes, text_of},
+    nexthop::{NextHopMessage, RTM_GETNEXTHOP, RTM_NEWNEXTHOP},
+    ownership::Ownership,
+    route::{RouteHead, RouteRecord},
+    socket::RequestSocket,
+};
+use crate::{
+    domain::{Family, IfIndex, NextHop},
+    plan::{Fib, NextHopId, Rule, Selector, Via},
+};
+
+pub(super) const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_GETROUTE: u16 = 26;
+const RTM_NEWRULE: u16 = 32;
+const RTM_GETRULE: u16 = 34;
+
+const FRA_SRC: u16 = 2;
+const FRA_IIFNAME: u16 = 3;
+const FRA_PRIORITY: u16 = 6;
+const FRA_TABLE: u16 = 15;
+const FRA_OIFNAME: u16 = 17;
+const FRA_PROTOCOL: u16 = 21;
+const RULE_HEADER: usize = 12;
+
+/// Reads everything of ours.
+pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership) -> Result<Fib, KernelError> {
+    let mut fib = next_hops(socket, own).await?;
+    for family in Family::BOTH {
+        for table in own.tables() {
+            fib.routes.extend(routes(socket, own, family, table).await?);
+        }
+        fib.rules.extend(rules(socket, own, family).await?);
+    }
+    Ok(fib)
+}
+
+/// The number of a family in netlink headers.
+pub(super) fn address_family(family: Family) -> AddressFamily {
+    match family {
+        Family::Ipv4 => AddressFamily::Inet,
+        Family::Ipv6 => AddressFamily::Inet6,
+    }
+}
+
+async fn next_hops(socket: &mut RequestSocket, own: Ownership) -> Result<Fib, KernelError> {
+    const WHAT: &str = "list next-hop objects";
+    let request = Request::new(RTM_GETNEXTHOP, 0, &NextHopMessage::default());
+    let listed = socket.dump(WHAT, request, |fib: &mut Fib, message| {
+        if message.kind == RTM_NEWNEXTHOP {
+            take_next_hop(fib, own, &NextHopMessage::parse(message.payload)?);
+        }
+        Ok(())
+    });
+    listed.await.map_err(|error| match error.errno() {
+        Some(libc::EOPNOTSUPP | libc::EINVAL) => KernelError::NoNextHopObjects { what: WHAT.to_owned() },
+        _ => error,
+    })
+}
+
+fn take_next_hop(fib: &mut Fib, own: Ownership, message: &NextHopMessage) {
+    let Some(id) = message.id.filter(|id| own.owns_next_hop(*id, message.protocol)) else {
+        return;
+    };
+    if let Some(members) = &message.group {
+        fib.groups.insert(NextHopId(id), members.iter().map(|member| NextHopId(member.id)).collect());
+    } else if let Some(index) = message.interface {
+        fib.next_hops.insert(NextHopId(id), NextHop { index: IfIndex(index), gateway: message.gateway });
+    }
+}
+
+type Routes = Vec<((u32, ipnet::IpNet), Via)>;
+
+async fn routes(
+    socket: &mut RequestSocket,
+    own: Ownership,
+    family: Family,
+    table: u32,
+) -> Result<Routes, KernelError> {
+    let mut filter = RouteMessage::default();
+    filter.header.address_family = address_family(family);
+    filter.header.protocol = own.protocol.into();
+    filter.attributes.push(RouteAttribute::Table(table));
+    let request = Request::new(RTM_GETROUTE, 0, &filter);
+    let what = format!("list {family} routes of table {table}");
+    let listed = socket.dump(&what, request, |routes: &mut Routes, message| {
+        // The filter is the kernel's to apply, but a kernel without IPv6 answers for all families.
+        if message.kind == RTM_NEWROUTE
+            && let Some(head) = RouteHead::parse(message.payload)?
+            && (head.family, head.protocol) == (family, own.protocol)
+        {
+            let route = RouteRecord::parse(head, message.payload)?;
+            if let Some(via) = via(&route).filter(|_| route.table == table && route.unicast) {
+                routes.push(((table, route.destination), via));
+            }
+        }
+        Ok(())
+    });
+    absent_is_empty(listed.await)
+}
+
+fn via(route: &RouteRecord) -> Option<Via> {
+    match route.next_hop_id {
+        Some(id) => Some(Via::Group(NextHopId(id))),
+        None => route.ways.first().copied().map(Via::NextHop),
+    }
+}
+
+/// A table without routes, or a family that this kernel was built or started without, holds nothing.
+fn absent_is_empty<T: Default>(listed: Result<T, KernelError>) -> Result<T, KernelError> {
+    match listed {
+        Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)) => {
+            Ok(T::default())
+        }
+        listed => listed,
+    }
+}
+
+async fn rules(socket: &mut RequestSocket, own: Ownership, family: Family) -> Result<Vec<Rule>, KernelError> {
+    let mut filter = RuleMessage::default();
+    filter.header.family = address_family(family);
+    let request = Request::new(RTM_GETRULE, 0, &filter);
+    let what = format!("list {family} rules");
+    let listed = socket.dump(&what, request, |rules: &mut Vec<Rule>, message| {
+        if message.kind == RTM_NEWRULE {
+            rules.extend(rule(message.payload, own, family)?);
+        }
+        Ok(())
+    });
+    absent_is_empty(listed.await)
+}
+
+/// A rule of ours, if it is one.
+pub(super) fn rule(payload: &[u8], own: Ownership, family: Family) -> Result<Option<Rule>, DecodeError> {
+    let header = RuleHeader::parse(payload)?;
+    if header.family != address_family(family) || header.action != RuleAction::ToTable {
+        return Ok(None);
+    }
+    let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, None);
+    let (mut input, mut output, mut source) = (None, None, None);
+    for attribute in attributes(payload, RULE_HEADER) {
+        let (kind, value) = attribute?;
+        match kind {
+            FRA_PROTOCOL => protocol = Some(parse_u8(value)?),
+            FRA_TABLE => table = parse_u32(value)?,
+            FRA_PRIORITY => preference = parse_u32(value)?,
+            FRA_IIFNAME => input = Some(text_of(value)),
+            FRA_OIFNAME => output = Some(text_of(value)),
+            FRA_SRC => source = Some(parse_ip(value)?),
+            _ => {}
+        }
+    }
+    let inverted = header.flags.contains(RuleFlags::Invert);
+    let selector = selector(input, output, source, inverted);
+    Ok(selector.filter(|_| protocol == Some(own.protocol)).map(|selector| Rule {
+        family,
+        preference,
+        selector,
+        table,
+    }))
+}
+
+fn selector(
+    input: Option<String>,
+    output: Option<String>,
+    source: Option<IpAddr>,
+    inverted: bool,
+) -> Option<Selector> {
+    match (input, output, source, inverted) {
+        (Some(name), None, None, true) if name == "lo" => Some(Selector::Forwarded),
+        (None, Some(name), None, false) => Some(Selector::OutputInterface(name)),
+        (None, None, Some(address), false) => Some(Selector::Source(address)),
+        _ => None,
+    }
+}

@@ -1,0 +1,197 @@
+//! What is ours: written, read, moved, withdrawn.
+
+use ipnet::IpNet;
+use peerward::{
+    domain::{Family, NextHop},
+    kernel::{FibSocket, KernelError},
+    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
+};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+
+use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, Scene, apply, install, net, ours, prefixes, theirs};
+
+pub fn round_trip() {
+    let scene = Scene::new();
+    let desired = scene.fib(0, 1);
+    let observed = scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        install(&mut socket, &desired).await;
+        socket.read().await.unwrap()
+    });
+    assert_eq!(observed, desired);
+    assert_eq!(difference(&desired, &observed), []);
+    // As another program sees it.
+    let rows = scene.router.routes(ours().table).unwrap();
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row.protocol == 77 && row.nexthop.is_some()));
+    let steering: Vec<_> = scene.router.rules().unwrap().into_iter().filter(|rule| rule.preference == 7700).collect();
+    assert_eq!(steering.len(), 2);
+    assert!(steering.iter().all(|rule| rule.inverted && rule.iif.as_deref() == Some("lo") && rule.table == 7700));
+}
+
+pub fn group_replace() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        install(&mut socket, &scene.fib(0, 1)).await;
+        assert_eq!(scene.forwarded(&mut socket, MICROSOFT_V4).await.interface, Some(scene.index("wan0")));
+        let moved = scene.fib(1, 1);
+        let changes = difference(&moved, &socket.read().await.unwrap());
+        assert_eq!(changes.len(), 2, "one message for each family: {changes:?}");
+        apply(&mut socket, &changes).await;
+        for destination in [MICROSOFT_V4, MICROSOFT_V6] {
+            let way = scene.forwarded(&mut socket, destination).await;
+            assert_eq!((way.table, way.interface), (ours().table, Some(scene.index("wan1"))));
+        }
+    });
+}
+
+pub fn standing_backup() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        install(&mut socket, &scene.fib(0, 1)).await;
+        scene.isps[0].link("port").down().unwrap();
+        let gone = |fib: &Fib| fib.routes.keys().all(|(table, _)| *table != ours().table);
+        while !gone(&socket.read().await.unwrap()) {
+            tokio::task::yield_now().await;
+        }
+        for destination in [MICROSOFT_V4, MICROSOFT_V6] {
+            let way = scene.forwarded(&mut socket, destination).await;
+            assert_eq!((way.table, way.interface), (ours().backup_table, Some(scene.index("wan1"))));
+        }
+    });
+}
+
+/// What another program put into our tables, and a rule that looks like ours.
+fn foreign(scene: &Scene) -> Fib {
+    let mut fib = Fib::default();
+    let base = theirs().nexthop_base;
+    fib.next_hops.insert(NextHopId(base), scene.next_hop(1, Family::Ipv4));
+    fib.groups.insert(NextHopId(base + 2), vec![NextHopId(base)]);
+    fib.routes.insert((ours().table, net("198.51.100.0/24")), Via::Group(NextHopId(base + 2)));
+    let via = NextHop { index: scene.index("wan1"), gateway: None };
+    fib.routes.insert((ours().backup_table, net("2001:db8:ffff::/48")), Via::NextHop(via));
+    fib.rules.insert(Rule {
+        family: Family::Ipv4,
+        preference: ours().rule_preference,
+        selector: Selector::OutputInterface("wan1".to_owned()),
+        table: ours().table,
+    });
+    fib
+}
+
+pub fn withdraw() {
+    let scene = Scene::new();
+    let foreign = foreign(&scene);
+    scene.on_router(async || {
+        let mut them = FibSocket::open(&theirs()).unwrap();
+        install(&mut them, &foreign).await;
+        let mut us = FibSocket::open(&ours()).unwrap();
+        assert_eq!(us.read().await.unwrap(), Fib::default(), "foreign objects are not ours");
+        install(&mut us, &scene.fib(0, 1)).await;
+        assert_eq!(them.read().await.unwrap(), foreign, "writing ours does not touch theirs");
+        install(&mut us, &Fib::default()).await;
+        assert_eq!(us.read().await.unwrap(), Fib::default());
+        assert_eq!(them.read().await.unwrap(), foreign, "withdrawing ours does not touch theirs");
+        // Even a deletion that names a route of theirs.
+        apply(&mut us, &[Change::DeleteRoute(ours().table, net("198.51.100.0/24"))]).await;
+        assert_eq!(them.read().await.unwrap(), foreign);
+    });
+}
+
+pub fn partial_failure() {
+    let scene = Scene::new();
+    let base = ours().nexthop_base;
+    let nowhere = NextHopId(base + 900);
+    let route = |number: u32, group| Change::SetRoute(ours().table, numbered(number), Via::Group(group));
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        apply(
+            &mut socket,
+            &[
+                Change::SetNextHop(NextHopId(base), Family::Ipv4, scene.next_hop(0, Family::Ipv4)),
+                Change::SetGroup(NextHopId(base + 100), vec![NextHopId(base)]),
+            ],
+        )
+        .await;
+        // More than fit into a batch, every tenth to a group that does not exist.
+        let changes: Vec<_> = (0..200)
+            .map(|number| route(number, if number % 10 == 3 { nowhere } else { NextHopId(base + 100) }))
+            .collect();
+        let applied = socket.apply(&changes).await.unwrap();
+        assert_eq!((applied.done, applied.failed.len()), (180, 20));
+        let (change, error) = &applied.failed[1];
+        assert_eq!(*change, route(13, nowhere));
+        let text = error.to_string();
+        assert!(text.contains("set route 100.64.13.0/24 of table 7700 to next-hop group 7700900"), "{text}");
+        assert_eq!(socket.read().await.unwrap().routes.len(), 180);
+    });
+}
+
+fn numbered(number: u32) -> IpNet {
+    net(&format!("100.{}.{}.0/24", 64 + number / 256, number % 256))
+}
+
+pub fn adoption() {
+    let scene = Scene::new();
+    let desired = scene.fib(0, 1);
+    scene.on_router(async || install(&mut FibSocket::open(&ours()).unwrap(), &desired).await);
+    scene.on_router(async || {
+        let adopted = FibSocket::open(&ours()).unwrap().read().await.unwrap();
+        assert_eq!(difference(&desired, &adopted), [], "the second agent has nothing to write");
+    });
+}
+
+pub fn idempotence() {
+    let scene = Scene::new();
+    let fib = scene.fib(0, 1);
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        let build = difference(&fib, &Fib::default());
+        apply(&mut socket, &build).await;
+        apply(&mut socket, &build).await;
+        assert_eq!(socket.read().await.unwrap(), fib);
+        let remove = difference(&Fib::default(), &fib);
+        apply(&mut socket, &remove).await;
+        apply(&mut socket, &remove).await;
+        assert_eq!(socket.read().await.unwrap(), Fib::default());
+    });
+}
+
+pub fn on_link() {
+    let scene = Scene::new();
+    let base = ours().nexthop_base;
+    let far = |gateway: &str| NextHop { index: scene.index("wan0"), gateway: Some(gateway.parse().unwrap()) };
+    let mut fib = Fib::default();
+    for (family, offset, gateway) in [(Family::Ipv4, 0, "203.0.113.9"), (Family::Ipv6, 1, "2001:db8:9999::9")] {
+        fib.next_hops.insert(NextHopId(base + offset), far(gateway));
+        fib.groups.insert(NextHopId(base + 100 + offset), vec![NextHopId(base + offset)]);
+        fib.routes.insert((ours().table, prefixes(family)[0]), Via::Group(NextHopId(base + 100 + offset)));
+        let default = net(if family == Family::Ipv4 { "0.0.0.0/0" } else { "::/0" });
+        fib.routes.insert((ours().probe_table, default), Via::NextHop(far(gateway)));
+    }
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        // No default that a gateway could be resolved through.
+        install(&mut socket, &fib).await;
+        assert_eq!(socket.read().await.unwrap(), fib);
+    });
+}
+
+pub fn no_capability() {
+    let scene = Scene::new();
+    let changes = difference(&scene.fib(0, 1), &Fib::default());
+    scene.on_router(async || {
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        assert_eq!(socket.read().await.unwrap(), Fib::default(), "reading needs no capability");
+        let applied = socket.apply(&changes).await.unwrap();
+        assert_eq!((applied.done, applied.failed.len()), (0, changes.len()));
+        let (_, error) = &applied.failed[0];
+        assert!(matches!(error, KernelError::Privilege { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("CAP_NET_ADMIN") && text.contains("setcap"), "{text}");
+    });
+}

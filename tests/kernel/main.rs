@@ -1,0 +1,45 @@
+//! The kernel edge against a real kernel, in network namespaces of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a step that fails is a failed test"
+)]
+
+mod fib;
+mod lookups;
+mod picture;
+mod scene;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let entered = peerward_lab::enter().map_err(|error| error.to_string());
+    let trial = |name: &str, test: fn()| {
+        let entered = entered.clone();
+        Trial::test(name, move || entered.map(|()| test()).map_err(Failed::from))
+    };
+    let trials = vec![
+        trial("the_picture_holds_links_addresses_neighbours_and_defaults_of_both_families", picture::holds_it_all),
+        trial("a_cut_carrier_and_its_return_are_seen", picture::carrier),
+        trial("admin_down_takes_the_default_away_although_the_kernel_says_nothing", picture::admin_down),
+        trial("a_rename_keeps_the_interface_and_a_new_one_under_the_name_is_new", picture::names),
+        trial("defaults_by_next_hop_objects_are_resolved_to_their_members", picture::next_hop_objects),
+        trial("our_own_tables_are_no_default_and_raise_doubt_when_touched", picture::own_tables),
+        trial("lost_events_make_the_picture_stale_until_all_was_listed_again", picture::overrun),
+        trial("what_is_applied_is_read_back_equal", fib::round_trip),
+        trial("one_message_moves_every_route_of_a_group", fib::group_replace),
+        trial("when_the_carrier_is_cut_the_kernel_itself_falls_back_to_the_backup_table", fib::standing_backup),
+        trial("withdrawing_removes_ours_and_leaves_what_others_hold_in_our_tables", fib::withdraw),
+        trial("refused_changes_are_told_and_the_others_done", fib::partial_failure),
+        trial("a_second_agent_adopts_what_a_killed_one_left", fib::adoption),
+        trial("changes_that_find_their_work_done_count_as_done", fib::idempotence),
+        trial("a_gateway_outside_every_connected_prefix_is_taken_to_be_on_its_link", fib::on_link),
+        trial("without_the_capability_the_error_names_it", fib::no_capability),
+        trial("forwarded_packets_are_steered_and_the_routers_own_are_not", lookups::forwarded_and_own),
+        trial("a_destination_without_a_way_is_an_error_that_names_it", lookups::no_way),
+    ];
+    libtest_mimic::run(&arguments, trials).exit();
+}
