@@ -33,6 +33,18 @@ pub fn enter() -> Result<(), LabError> {
     Ok(())
 }
 
+/// Programs that the calling thread executes from now on get no capability.
+pub(crate) fn empty_bounding_set() -> io::Result<()> {
+    for capability in CapabilitySet::all().iter() {
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // The kernel is older than this capability.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 fn has_capabilities() -> bool {
     let needed = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_ADMIN;
     rustix::process::geteuid().is_root()

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Branch, LabError, Namespace};
+use crate::{Branch, LabError, Namespace, privilege};
 
 /// How long the agent may take to end after SIGTERM.
 const TERMINATION: Duration = Duration::from_secs(10);
@@ -222,6 +222,21 @@ impl Agent {
     /// When it cannot be started; a failing exit status is no error here.
     pub fn run(&self, arguments: &[&str]) -> Result<Output, LabError> {
         self.output(arguments.first().unwrap_or(&""), self.command(arguments))
+    }
+
+    /// The same, by a process of the same user that has no capability at all.
+    ///
+    /// # Errors
+    /// When it cannot be started; a failing exit status is no error here.
+    pub fn run_without_capabilities(&self, arguments: &[&str]) -> Result<Output, LabError> {
+        let mut command = self.command(arguments);
+        self.router
+            .run(|| {
+                // Root gets its capabilities back at exec, but for those outside of the bounding set.
+                privilege::empty_bounding_set()?;
+                command.output()
+            })
+            .map_err(|source| self.command_error(arguments.first().unwrap_or(&""), source.to_string()))
     }
 
     /// Last lines of the log.
