@@ -38,6 +38,14 @@ pub enum LabError {
         /// What was tried and why it failed.
         reason: String,
     },
+    /// A certificate or key could not be made or used.
+    #[error("{what}: {reason}")]
+    Pki {
+        /// What was tried, on what.
+        what: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// A subcommand of `peerward` failed.
     #[error("`{command}` failed: {reason}")]
     Command {
@@ -72,5 +80,10 @@ impl LabError {
     /// A failed system call.
     pub fn system(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::System { what: what.into(), source: source.into() }
+    }
+
+    /// A failure of the PKI.
+    pub fn pki(what: impl Into<String>, reason: &impl ToString) -> Self {
+        Self::Pki { what: what.into(), reason: reason.to_string() }
     }
 }

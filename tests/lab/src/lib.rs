@@ -9,6 +9,7 @@
 
 mod agent;
 mod branch;
+pub mod collector;
 mod edge;
 mod error;
 mod fabric;
@@ -17,6 +18,7 @@ mod link;
 mod namespace;
 mod netlink;
 mod nexthop;
+pub mod pki;
 mod privilege;
 mod route;
 mod syscalls;
