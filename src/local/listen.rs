@@ -1,26 +1,22 @@
 //! Having the socket: one agent at a time, nobody else's file removed, closed to others from its first moment.
 
 use std::{
-    ffi::OsString,
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, Permissions},
     io,
     os::unix::{
-        fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
         net::UnixListener,
     },
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, Mode, fchmod, flock};
+use rustix::fs::{Mode, fchmod};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::LocalError;
+use super::{LocalError, lock::Lock};
 
 /// Mode of the socket: the agent's user and group.
 const SOCKET_MODE: u32 = 0o660;
-
-/// Mode of its folder, when it has to be made.
-const FOLDER_MODE: u32 = 0o750;
 
 /// Connections that the kernel keeps waiting while all permits are taken.
 const BACKLOG: i32 = 64;
@@ -37,22 +33,21 @@ pub struct ControlSocket {
 struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
-    // Held until the file is gone; the kernel releases it if the process dies in any other way.
-    _lock: File,
+    // Held until the file is gone.
+    _lock: Lock,
 }
 
 impl ControlSocket {
     /// Binds it, mode 0660; a stale socket file is replaced, a live agent's is not.
     ///
     /// The lock on `PATH.lock` is held as long as the socket, so that of two agents that start at the same moment
-    /// exactly one gets it. The lock's file stays: removing it would let a third agent lock a new one.
+    /// exactly one gets it. A folder that is missing is made, closed to others.
     ///
     /// # Errors
     /// When another agent answers on it, or the path cannot be used.
     pub fn bind(path: &Path) -> Result<Self, LocalError> {
         let address = SockAddr::unix(path).map_err(|_| LocalError::TooLong(path.to_owned()))?;
-        make_folder(path)?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         remove_stale(path, &address)?;
         let listener = listen(path, &address)?;
         let metadata = fs::symlink_metadata(path).map_err(LocalError::prepare("look at", path))?;
@@ -73,30 +68,6 @@ impl Drop for SocketFile {
             // A file that stays behind is found stale by the next agent.
             let _ = fs::remove_file(&self.path);
         }
-    }
-}
-
-fn make_folder(path: &Path) -> Result<(), LocalError> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(FOLDER_MODE).create(folder).map_err(LocalError::prepare("make the folder", folder))
-}
-
-fn lock(path: &Path) -> Result<File, LocalError> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&name)
-        .map_err(LocalError::prepare("open", &name))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(LocalError::Busy(path.to_owned())),
-        Err(error) => Err(LocalError::prepare("lock", &name)(error.into())),
     }
 }
 

@@ -7,6 +7,7 @@
 mod ask;
 mod error;
 mod listen;
+mod lock;
 mod serve;
 
 pub use ask::ask;

@@ -2,11 +2,14 @@ use std::{
     fs,
     io::{self, Read, Write},
     os::unix::{
-        fs::PermissionsExt,
+        fs::{PermissionsExt, symlink},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -165,6 +168,53 @@ fn of_many_agents_that_start_at_once_exactly_one_gets_the_socket() {
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
         UnixStream::connect(&path).unwrap();
     }
+}
+
+#[test]
+fn agents_that_come_and_go_at_once_never_hold_the_socket_together() {
+    let (folder, _) = place();
+    let path = folder.path().join("run/control.sock");
+    let holders = Arc::new(AtomicUsize::new(0));
+    let starters: Vec<_> = (0..4)
+        .map(|_| {
+            let (path, holders) = (path.clone(), Arc::clone(&holders));
+            thread::spawn(move || {
+                let mut held = 0;
+                while held < 50 {
+                    match ControlSocket::bind(&path) {
+                        Ok(socket) => {
+                            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                            thread::yield_now();
+                            holders.fetch_sub(1, Ordering::SeqCst);
+                            drop(socket);
+                            held += 1;
+                        }
+                        Err(LocalError::Busy(_)) => thread::sleep(Duration::from_millis(1)),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for starter in starters {
+        starter.join().unwrap();
+    }
+}
+
+#[test]
+fn orderly_stop_leaves_nothing_behind() {
+    let (folder, _) = place();
+    drop(ControlSocket::bind(&folder.path().join("run/control.sock")).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn link_in_place_of_the_lock_is_not_followed() {
+    let (folder, path) = place();
+    let elsewhere = folder.path().join("elsewhere");
+    symlink(&elsewhere, folder.path().join("control.sock.lock")).unwrap();
+    assert!(matches!(ControlSocket::bind(&path), Err(LocalError::Prepare { .. })));
+    assert!(!elsewhere.exists());
 }
 
 #[test]
