@@ -26,13 +26,27 @@ pub struct Route {
     interface: String,
     metric: Option<u32>,
     table: u32,
-    local: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unicast,
+    Local,
+    Blackhole,
 }
 
 impl Route {
     /// A unicast route in the main table, directly by `interface`.
     pub fn to(destination: IpNet, interface: &str) -> Self {
-        Self { destination, gateway: None, interface: interface.to_owned(), metric: None, table: MAIN, local: false }
+        Self {
+            destination,
+            gateway: None,
+            interface: interface.to_owned(),
+            metric: None,
+            table: MAIN,
+            kind: Kind::Unicast,
+        }
     }
 
     /// By a gateway.
@@ -56,20 +70,29 @@ impl Route {
     /// Of type `local`: every address of the prefix is this namespace's own (AnyIP).
     #[must_use]
     pub fn local(self) -> Self {
-        Self { local: true, table: LOCAL, ..self }
+        Self { kind: Kind::Local, table: LOCAL, ..self }
+    }
+
+    /// Of type `blackhole`: what goes there is dropped without a word.
+    #[must_use]
+    pub fn blackhole(self) -> Self {
+        Self { kind: Kind::Blackhole, ..self }
     }
 
     fn message(&self, index: u32) -> Result<RouteMessage, Error> {
         let mut builder = RouteMessageBuilder::<IpAddr>::new()
             .destination_prefix(self.destination.network(), self.destination.prefix_len())
             .map_err(invalid)?
-            .output_interface(index)
             .table_id(self.table);
-        if self.local {
-            builder = builder.kind(RouteType::Local).scope(RouteScope::Host);
-        } else if self.gateway.is_none() && self.destination.addr().is_ipv4() {
-            builder = builder.scope(RouteScope::Link);
-        }
+        builder = match self.kind {
+            // The kernel refuses an interface on it.
+            Kind::Blackhole => builder.kind(RouteType::BlackHole),
+            Kind::Local => builder.output_interface(index).kind(RouteType::Local).scope(RouteScope::Host),
+            Kind::Unicast if self.gateway.is_none() && self.destination.addr().is_ipv4() => {
+                builder.output_interface(index).scope(RouteScope::Link)
+            }
+            Kind::Unicast => builder.output_interface(index),
+        };
         if let Some(gateway) = self.gateway {
             builder = builder.gateway(gateway).map_err(invalid)?;
         }

@@ -19,6 +19,9 @@ pub(super) const ACCESS: &str = "access0";
 /// An ISP's and the edge's interface towards the fabric.
 const FABRIC: &str = "fabric0";
 
+/// Behind every other route to the same prefix.
+const WORST_METRIC: u32 = 4096;
+
 /// Round trips through the fabric before anybody turns a knob.
 const BASE_RTT: Duration = Duration::from_millis(8);
 
@@ -123,6 +126,11 @@ fn make_isp(namespace: &Namespace) -> Result<File, LabError> {
     let file = tun::open(namespace, FABRIC)?;
     namespace.add_route(&Route::to(default_ipv4(), FABRIC))?;
     namespace.add_route(&Route::to(default_ipv6(), FABRIC))?;
+    for prefix in lan().into_iter().chain(access()) {
+        // While the access line is down, what is on its way to the branch is lost. By the default route it would go
+        // back to the edge and reach the branch through another ISP.
+        namespace.add_route(&Route::to(prefix, "lo").blackhole().metric(WORST_METRIC))?;
+    }
     Ok(file)
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use peerward_lab::{
     Agent, AgentSettings, Branch, ClientFlow, GapReport, INTERNET_IPV4, INTERNET_IPV6, LabError, MICROSOFT_IPV4,
-    MICROSOFT_IPV6, PathProfile,
+    MICROSOFT_IPV6, PathProfile, Reporting,
 };
 use serde_json::Value;
 
@@ -39,6 +39,7 @@ pub(super) struct Stage {
     pub(super) tcp: ClientFlow,
     microsoft: Vec<ClientFlow>,
     _internet: Vec<ClientFlow>,
+    pub(super) reporting: Reporting,
     pub(super) branch: Branch,
 }
 
@@ -49,7 +50,9 @@ impl Stage {
         for isp in [PREFERRED, DEFAULT] {
             heal(&branch, isp);
         }
-        let agent = Agent::with_binary(&branch, binary, &AgentSettings::default())?;
+        let reporting = Reporting::start(&branch)?;
+        let settings = AgentSettings { report: Some(reporting.settings()), ..AgentSettings::default() };
+        let agent = Agent::with_binary(&branch, binary, &settings)?;
         let flows = |addresses: [IpAddr; 2]| {
             addresses
                 .into_iter()
@@ -59,7 +62,7 @@ impl Stage {
         let microsoft = flows(MICROSOFT)?;
         let internet = flows(INTERNET)?;
         let tcp = ClientFlow::tcp(branch.client(), MICROSOFT_IPV4, TCP_PACE)?;
-        Ok(Self { agent, tcp, microsoft, _internet: internet, branch })
+        Ok(Self { agent, tcp, microsoft, _internet: internet, reporting, branch })
     }
 
     /// Puts the path of an ISP back to health.

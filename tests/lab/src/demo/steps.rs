@@ -27,6 +27,13 @@ const RETURN_AFTER: Duration = Duration::from_secs(3);
 /// How long the client is watched after the agent was killed, and after it was started again.
 const WATCH: Duration = Duration::from_secs(1);
 
+/// Peering Service's word for a class that moved.
+const MOVE_EVENT: &str = "PrefixActivePath";
+/// The class whose moves are told.
+const TOLD_CLASS: &str = "exchange.ipv4";
+/// To the preferred ISP, away from it and back in the steps before, for each of several classes.
+const FEWEST_MOVES: usize = 6;
+
 /// One step of the story.
 pub(super) struct Scene {
     pub(super) letter: char,
@@ -163,8 +170,25 @@ fn dead_agent(stage: &mut Stage, summary: &mut Summary, say: &mut Narrator, step
     back_to_preferred(stage, say)
 }
 
-fn collected(_: &mut Stage, _: &mut Summary, _: &mut Narrator, step: &mut Step) -> Result<(), LabError> {
-    require(step, false, || "there is no collector in the box".to_owned());
+fn collected(stage: &mut Stage, summary: &mut Summary, say: &mut Narrator, step: &mut Step) -> Result<(), LabError> {
+    let collector = stage.reporting.collector();
+    collector.wait_until("the collector holds figures and every move of the story", PATIENCE, |store| {
+        store.data_points() > 0 && store.events_named(MOVE_EVENT).len() >= FEWEST_MOVES
+    })?;
+    let store = collector.store();
+    summary.samples_reported = Some(store.samples() as u64);
+    say.observation(&format!(
+        "over mutual TLS 1.3: {} requests, {} data points",
+        store.requests,
+        store.data_points()
+    ));
+    let metrics: Vec<_> = store.metric_units().into_keys().collect();
+    say.observation(&format!("metrics: {}", metrics.join(", ")));
+    for event in store.events_named(MOVE_EVENT).iter().filter(|event| event.body.contains(TOLD_CLASS)) {
+        say.observation(&format!("{} {}: {}", event.severity, event.name, event.body));
+    }
+    require(step, store.malformed.is_empty(), || format!("malformed requests: {:?}", store.malformed));
+    require(step, store.failed_handshakes.is_empty(), || format!("failed handshakes: {:?}", store.failed_handshakes));
     Ok(())
 }
 
