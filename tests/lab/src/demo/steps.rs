@@ -203,7 +203,7 @@ fn back_to_preferred(stage: &mut Stage, say: &mut Narrator) -> Result<(), LabErr
 fn arrived(say: &mut Narrator, step: &mut Step, isp: usize, reason: String) {
     say.observation(&format!("reason: {reason}"));
     if let (Some(gap), Some(lost)) = (step.gap_ms, step.lost_packets) {
-        say.observation(&format!("client: {lost} packets lost, longest gap {gap:.1} ms"));
+        say.observation(&format!("client: packets lost {lost}, longest gap {gap:.1} ms"));
     }
     (step.path, step.reason) = (Some(name(isp).to_owned()), Some(reason));
 }

@@ -90,9 +90,9 @@ impl ClientFlow {
         self.destination
     }
 
-    /// Reports will begin now.
+    /// Reports will begin now, with the requests that are under way.
     pub fn mark(&self) {
-        self.shared.record().mark();
+        self.shared.record().mark(Instant::now());
     }
 
     /// What happened since the mark, or since the start.

@@ -58,9 +58,13 @@ impl Record {
         }
     }
 
-    /// Reports will begin with the next request.
-    pub(super) fn mark(&mut self) {
-        self.mark = self.requests.len();
+    /// Reports will begin with the requests that are under way now: those after the newest answered one, for paths
+    /// keep their order. An event that follows takes them with it.
+    pub(super) fn mark(&mut self, now: Instant) {
+        let under_way = |request: &&Request| {
+            request.answered_at.is_none() && now.saturating_duration_since(request.sent_at) <= PATIENCE
+        };
+        self.mark = self.requests.len() - self.requests.iter().rev().take_while(under_way).count();
     }
 
     pub(super) fn report(&self, now: Instant) -> GapReport {
@@ -161,8 +165,17 @@ mod tests {
     #[test]
     fn a_mark_forgets_what_was_before() {
         let (mut record, now) = record(100, 40..50);
-        record.mark();
-        assert_eq!(record.report(now), GapReport::default());
+        record.mark(now);
+        assert_eq!(record.report(now + 1000 * MS), GapReport::default());
+    }
+
+    #[test]
+    fn a_mark_keeps_what_is_under_way() {
+        let (mut record, now) = record(100, 96..100);
+        record.mark(now);
+        let report = record.report(now + 1000 * MS);
+        assert_eq!((report.sent, report.lost), (4, 4));
+        assert_eq!(report.longest_gap, 8 * MS);
     }
 
     #[test]
