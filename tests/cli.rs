@@ -1,5 +1,11 @@
 //! The binary as people and scripts meet it: exit codes, messages, and answers of a running agent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is missing; so may its scenery"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},
