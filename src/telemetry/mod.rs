@@ -1,7 +1,23 @@
 //! Samples and events upstream: OTLP/HTTP protobuf over mutual TLS 1.3.
 //!
-//! May know the domain types and `config::Report`. A record leaves the queue only when the collector acknowledged it,
-//! refused it for good, or the queue is full (oldest first, counted).
+//! [`Record`]s go into the [`recorder`], once per interval it and the latest snapshot are encoded ([`encode`]) into a
+//! batch, batches wait in a bounded [`queue`], and one [`sender`] carries them, one after another. A batch leaves the
+//! queue only when the collector acknowledged it, refused it for good, or the queue is full (oldest first, counted).
+//! Names, units and attributes of all that is reported are in [`vocabulary`] and in `docs/telemetry.md`.
+//!
+//! May know the domain types and `config::Report`. Must never hold up steering: nothing here is waited for by it.
+
+mod backoff;
+mod encode;
+mod histogram;
+mod line;
+mod proto;
+mod queue;
+mod recorder;
+mod reporter;
+mod sender;
+mod vocabulary;
+mod wall;
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,13 +62,18 @@ pub struct Identity {
     pub version: String,
 }
 
-/// Reports every `report.interval` until `records` is closed, then sends what is left within a deadline.
+/// Reports every `report.interval`, events within a second, until `records` is closed; then sends what is left within
+/// three seconds and returns.
+///
+/// Never fails: what is wrong is told by `status`, and tried again. Missing or bad certificate files are read again at
+/// each new connection, so that they can be put right without a restart.
 pub async fn run(
-    _report: Report,
-    _identity: Identity,
-    _records: mpsc::Receiver<Record>,
-    _snapshot: watch::Receiver<Arc<Snapshot>>,
-    _status: watch::Sender<ReportingView>,
+    report: Report,
+    identity: Identity,
+    records: mpsc::Receiver<Record>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    status: watch::Sender<ReportingView>,
 ) {
-    todo!()
+    let sender = sender::Sender::new(report.clone(), &identity.version);
+    reporter::Reporter::new(&report, &identity, sender, snapshot, status).run(records).await;
 }
