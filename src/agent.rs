@@ -311,12 +311,18 @@ impl Agent {
     fn tell(&mut self, events: Vec<EventKind>) {
         let at = boot_time();
         for kind in events {
-            match kind.severity() {
-                Severity::Information => log::info!("{kind}"),
-                Severity::Warning => log::warn!("{kind}"),
-                Severity::Error => log::error!("{kind}"),
-            }
+            log::log!(self.log_level(&kind), "{kind}");
             self.record(Record::Event(Event { at, kind }));
+        }
+    }
+
+    /// As loud as it matters; paths of an uplink that is gone are not told one by one: the uplink was.
+    fn log_level(&self, kind: &EventKind) -> log::Level {
+        match (kind, kind.severity()) {
+            (EventKind::PathStateChanged { uplink, .. }, _) if self.engine.is_gone(uplink) => log::Level::Debug,
+            (_, Severity::Information) => log::Level::Info,
+            (_, Severity::Warning) => log::Level::Warn,
+            (_, Severity::Error) => log::Level::Error,
         }
     }
 

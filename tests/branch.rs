@@ -1,5 +1,7 @@
 //! The whole agent on a branch router: the real binary, a real kernel, real packets of a client.
 
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON answer is null, and fails the assertion")]
+
 use std::{
     net::IpAddr,
     process::ExitCode,
@@ -15,6 +17,8 @@ use peerward_lab::{
 };
 use serde_json::Value;
 
+/// Built by cargo for this very test.
+const BINARY: &str = env!("CARGO_BIN_EXE_peerward");
 const MS: Duration = Duration::from_millis(1);
 const PRIMARY: u32 = 7700;
 const BACKUP: u32 = 7701;
@@ -67,7 +71,7 @@ impl Scene {
     }
 
     fn on(branch: Branch, settings: &AgentSettings) -> Result<Self, Failed> {
-        let mut agent = Agent::new(&branch, settings)?;
+        let mut agent = Agent::with_binary(&branch, BINARY.into(), settings)?;
         agent.start()?;
         let flows = [
             ClientFlow::udp(branch.client(), MICROSOFT_IPV4, 5 * MS)?,
@@ -241,7 +245,7 @@ fn observe() -> Result<(), Failed> {
     let mut scene = Scene::set(&AgentSettings { mode: "observe".to_owned(), ..AgentSettings::default() })?;
     let foreign = scene.foreign()?;
     scene.wait("a decision is made", |scene| {
-        let status = scene.agent.status()?;
+        let Ok(status) = scene.agent.status() else { return Ok(false) };
         Ok(status["classes"].as_array().is_some_and(|all| all.iter().all(|class| class["uplink"] == "wan0")))
     })?;
     sleep(500 * MS);
@@ -417,7 +421,7 @@ fn second_agent() -> Result<(), Failed> {
 
 fn unprivileged() -> Result<(), Failed> {
     let branch = Branch::builder().build()?;
-    let agent = Agent::new(&branch, &AgentSettings::default())?;
+    let agent = Agent::with_binary(&branch, BINARY.into(), &AgentSettings::default())?;
     let output = agent.run_without_capabilities(&["run", "--config", &agent.config().to_string_lossy()])?;
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

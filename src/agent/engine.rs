@@ -48,7 +48,9 @@ impl Engine {
             sla: config.policy.sla,
         };
         let mut paths = BTreeMap::new();
+        let mut memories = BTreeMap::new();
         for class in catalogue.classes() {
+            memories.insert(class.id.clone(), Memory { since: now, ..Memory::default() });
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
                 paths.insert((class.id.clone(), id), PathQuality::new(thresholds, now));
             }
@@ -61,7 +63,7 @@ impl Engine {
             attachments: Attachments::new(),
             paths,
             decisions: BTreeMap::new(),
-            memories: BTreeMap::new(),
+            memories,
         }
     }
 
@@ -143,6 +145,11 @@ impl Engine {
     /// Whether the router was read at least once.
     pub fn knows_router(&self) -> bool {
         !self.attachments.is_empty()
+    }
+
+    /// Whether the kernel has no way through the uplink of that name in some family that it should carry.
+    pub fn is_gone(&self, uplink: &str) -> bool {
+        self.attachments.iter().any(|((id, _), found)| found.is_err() && self.config.uplink(*id).name == uplink)
     }
 
     fn probe_path(&self, class: &ClassId, uplink: UplinkId) -> Option<ProbePath> {
@@ -302,14 +309,11 @@ pub(super) fn usable(attachments: &Attachments, id: UplinkId) -> (Option<bool>, 
         return (None, "not read yet".to_owned());
     }
     let (attached, missing): (Vec<_>, Vec<_>) = of_uplink.partition(|(_, found)| found.is_ok());
-    let obstacle = missing.first().and_then(|(_, found)| found.as_ref().err()).map(ToString::to_string);
-    match (attached.is_empty(), obstacle) {
-        (true, obstacle) => (Some(false), obstacle.unwrap_or_default()),
-        (false, None) => (Some(true), "attached".to_owned()),
-        (false, Some(obstacle)) => {
-            let families: Vec<_> = attached.iter().map(|(family, _)| family.as_str()).collect();
-            (Some(true), format!("attached for {}; {obstacle}", families.join(" and ")))
-        }
+    let obstacle = missing.first().and_then(|(family, found)| Some((family, found.as_ref().err()?)));
+    match (attached.first(), obstacle) {
+        (None, obstacle) => (Some(false), obstacle.map(|(_, why)| why.to_string()).unwrap_or_default()),
+        (Some(_), None) => (Some(true), "attached".to_owned()),
+        (Some((with, _)), Some((without, why))) => (Some(true), format!("attached for {with}; {without}: {why}")),
     }
 }
 

@@ -46,7 +46,7 @@ fn conclusion(destination: Option<&DestinationView>, class: Option<&ClassView>, 
     match (&class.uplink, &class.isp, mode) {
         (Some(uplink), Some(isp), "enforce") => format!("goes by {uplink} ({isp}): {}", class.reason),
         (Some(uplink), Some(isp), _) => format!("would go by {uplink} ({isp}): {}", class.reason),
-        _ => format!("left to the router's own routes: {}", class.reason),
+        _ => class.reason.clone(),
     }
 }
 
