@@ -29,6 +29,7 @@ fn main() {
         trial("defaults_by_next_hop_objects_are_resolved_to_their_members", picture::next_hop_objects),
         trial("our_own_tables_are_no_default_and_raise_doubt_when_touched", picture::own_tables),
         trial("lost_events_make_the_picture_stale_until_all_was_listed_again", picture::overrun),
+        trial("an_event_that_another_process_made_up_is_not_believed", picture::forged),
         trial("what_is_applied_is_read_back_equal", fib::round_trip),
         trial("one_message_moves_every_route_of_a_group", fib::group_replace),
         trial("when_the_carrier_is_cut_the_kernel_itself_falls_back_to_the_backup_table", fib::standing_backup),

@@ -1,10 +1,16 @@
 //! The picture of the router, followed while it changes.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
+use netlink_packet_core::NetlinkMessage;
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkAttribute, LinkMessage},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use peerward::{
     config::Kernel,
-    domain::{DefaultRoute, Family, NeighbourState, NextHop, ReadState, RouterState},
+    domain::{DefaultRoute, Family, IfIndex, NeighbourState, NextHop, ReadState, RouterState},
     kernel::FibSocket,
     plan::{Change, NextHopId, Via},
 };
@@ -185,4 +191,46 @@ async fn flood(via: NextHop) {
     let routes: Vec<_> = (0..60_000).map(|number| (ours().table, prefix(number))).collect();
     let add: Vec<_> = routes.iter().map(|(table, net)| Change::SetRoute(*table, *net, Via::NextHop(via))).collect();
     apply(&mut socket, &add).await;
+}
+
+pub fn forged() {
+    let scene = Scene::new();
+    let wan0 = scene.index("wan0");
+    scene.on_router(async || {
+        let mut watching = Watching::start();
+        watching.until("a complete picture", is_fresh).await;
+        // Events of the scene's own making may still be on their way.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let before = *watching.doubt.borrow();
+        assert!(forge_deletion(wan0) > 0, "somebody listens");
+        let real: IpAddr = "10.0.0.79".parse().unwrap();
+        scene.router.link("wan0").add_neighbour(real, [2, 0, 0, 0, 0, 79]).unwrap();
+        let state = watching.until("the real event", |state| state.neighbours.contains_key(&(wan0, real))).await;
+        assert!(state.links.contains_key(&wan0), "the forged event was believed");
+        assert_eq!(*watching.doubt.borrow(), before);
+    });
+}
+
+/// Tells every subscriber of this namespace that an interface is gone, as no kernel does; returns how many were told.
+fn forge_deletion(index: IfIndex) -> usize {
+    let mut gone = LinkMessage::default();
+    gone.header.index = index.0;
+    gone.attributes.push(LinkAttribute::IfName("wan0".to_owned()));
+    let mut message = NetlinkMessage::from(RouteNetlinkMessage::DelLink(gone));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
+    socket.bind_auto().unwrap();
+    let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let port = |line: &str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let (protocol, port, groups) = (columns[1], columns[2].parse::<u32>().unwrap(), columns[3]);
+        (protocol == "0" && port != 0 && groups != "00000000").then_some(port)
+    };
+    let subscribers: Vec<_> = table.lines().skip(1).filter_map(port).collect();
+    for port in &subscribers {
+        socket.send_to(&bytes, &SocketAddr::new(*port, 0), 0).unwrap();
+    }
+    subscribers.len()
 }
