@@ -28,7 +28,7 @@ pub(crate) struct Options {
 
 /// Runs it. Success only if every step did what it should.
 pub(crate) fn run(options: Options) -> ExitCode {
-    let mut narrator = Narrator::new(options.json, io::stdout().is_terminal());
+    let mut narrator = Narrator::new(options.json, wants_colour());
     narrator.note("building peerward, if it is not built yet");
     let built = peerward_lab::find_binary();
     narrator.restart_clock();
@@ -72,6 +72,11 @@ fn play(scene: &steps::Scene, stage: &mut Stage, summary: &mut Summary, narrator
     }
     step.seconds = summary::seconds(started.elapsed());
     step
+}
+
+/// Colours are for terminals, unless `NO_COLOR` (no-color.org) says otherwise.
+fn wants_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn pause() {

@@ -25,8 +25,8 @@ enum Ink {
 }
 
 impl Narrator {
-    pub(super) fn new(json: bool, terminal: bool) -> Self {
-        Self { json, colour: terminal && !json, started: Instant::now() }
+    pub(super) fn new(json: bool, colour: bool) -> Self {
+        Self { json, colour: colour && !json, started: Instant::now() }
     }
 
     /// Times count from now: building is no part of the story.

@@ -172,9 +172,15 @@ fn dead_agent(stage: &mut Stage, summary: &mut Summary, say: &mut Narrator, step
 
 fn collected(stage: &mut Stage, summary: &mut Summary, say: &mut Narrator, step: &mut Step) -> Result<(), LabError> {
     let collector = stage.reporting.collector();
-    collector.wait_until("the collector holds figures and every move of the story", PATIENCE, |store| {
-        store.data_points() > 0 && store.events_named(MOVE_EVENT).len() >= FEWEST_MOVES
-    })?;
+    // One more request shows that the agent of the last start reports, too.
+    let before = collector.store().requests;
+    collector.wait_until(
+        "the collector holds figures and the moves, and the agent still reports",
+        PATIENCE,
+        |store| {
+            store.data_points() > 0 && store.events_named(MOVE_EVENT).len() >= FEWEST_MOVES && store.requests > before
+        },
+    )?;
     let store = collector.store();
     summary.samples_reported = Some(store.samples() as u64);
     say.observation(&format!(
