@@ -50,6 +50,6 @@ fn host_len(address: IpAddr) -> u8 {
 fn answer(message: &Message<'_>) -> Result<Lookup, DecodeError> {
     let head = RouteHead::parse(message.payload)?.ok_or_else(|| DecodeError::from("a route of another family"))?;
     let route = RouteRecord::parse(head, message.payload)?;
-    let way = route.ways.first();
+    let way = route.ways().next();
     Ok(Lookup { table: route.table, interface: way.map(|way| way.index), gateway: way.and_then(|way| way.gateway) })
 }

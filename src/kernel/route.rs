@@ -34,8 +34,11 @@ pub(super) struct RouteRecord {
     pub(super) metric: u32,
     /// `RTA_NH_ID`: the next hop or group that it refers to.
     pub(super) next_hop_id: Option<u32>,
-    /// Ways out that are alive; empty when only an id is given (`net.ipv4.nexthop_compat_mode=0`).
-    pub(super) ways: Vec<NextHop>,
+    /// The way out; absent when it is dead, when there are several, or when only an id is given
+    /// (`net.ipv4.nexthop_compat_mode=0`).
+    pub(super) way: Option<NextHop>,
+    /// Those ways of a multipath route that are alive.
+    pub(super) multipath: Vec<NextHop>,
 }
 
 /// The fixed part, for streams in which few routes are of interest.
@@ -73,7 +76,7 @@ impl RouteRecord {
             Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let (mut table, mut metric, mut next_hop_id, mut ways) = (u32::from(head.table), 0, None, Vec::new());
+        let (mut table, mut metric, mut next_hop_id, mut multipath) = (u32::from(head.table), 0, None, Vec::new());
         let (mut interface, mut gateway) = (None, None);
         for attribute in attributes(payload, ROUTE_HEADER) {
             let (kind, value) = attribute?;
@@ -85,17 +88,20 @@ impl RouteRecord {
                 RTA_OIF => interface = Some(IfIndex(parse_u32(value)?)),
                 RTA_GATEWAY => gateway = Some(parse_ip(value)?),
                 RTA_VIA => gateway = via(value)?,
-                RTA_MULTIPATH => ways = multipath(value)?,
+                RTA_MULTIPATH => multipath = living_ways(value)?,
                 _ => {}
             }
         }
-        if let Some(index) = interface.filter(|_| !head.dead) {
-            ways.push(NextHop { index, gateway });
-        }
+        let way = interface.filter(|_| !head.dead).map(|index| NextHop { index, gateway });
         let destination = IpNet::new(destination, head.prefix_len)
             .map_err(|_| DecodeError::from("a prefix length beyond the address family's"))?;
         let (family, protocol, unicast) = (head.family, head.protocol, head.kind == RTN_UNICAST);
-        Ok(Self { family, table, protocol, unicast, destination, metric, next_hop_id, ways })
+        Ok(Self { family, table, protocol, unicast, destination, metric, next_hop_id, way, multipath })
+    }
+
+    /// Every way out that is alive.
+    pub(super) fn ways(&self) -> impl Iterator<Item = NextHop> + '_ {
+        self.way.iter().chain(&self.multipath).copied()
     }
 }
 
@@ -111,7 +117,7 @@ fn via(value: &[u8]) -> Result<Option<IpAddr>, DecodeError> {
 }
 
 /// A sequence of `struct rtnexthop`, each with its attributes.
-fn multipath(mut value: &[u8]) -> Result<Vec<NextHop>, DecodeError> {
+fn living_ways(mut value: &[u8]) -> Result<Vec<NextHop>, DecodeError> {
     let mut ways = Vec::new();
     while let Some([low, high, flags, _weight, index @ ..]) = value.first_chunk::<RTNEXTHOP>() {
         let length = usize::from(u16::from_ne_bytes([*low, *high]));

@@ -75,10 +75,10 @@ pub(super) async fn default_routes(
     let mut defaults = BTreeSet::new();
     for family in Family::BOTH {
         for route in default_records(socket, own, family).await? {
-            let ways = match route.next_hop_id {
-                Some(id) if route.ways.is_empty() => ways_of(socket, id).await?,
-                _ => route.ways,
-            };
+            let mut ways: Vec<_> = route.ways().collect();
+            if let Some(id) = route.next_hop_id.filter(|_| ways.is_empty()) {
+                ways = ways_of(socket, id).await?;
+            }
             let at = |way: NextHop| (family, route.metric, route.table, way);
             defaults.extend(ways.into_iter().map(at));
         }

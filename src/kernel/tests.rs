@@ -343,7 +343,7 @@ fn every_living_way_of_a_multipath_route_is_read() {
     let head = RouteHead::parse(&bytes).unwrap().unwrap();
     let route = RouteRecord::parse(head, &bytes).unwrap();
     let way = |index, gateway| NextHop { index: IfIndex(index), gateway: Some(address(gateway)) };
-    assert_eq!(route.ways, [way(4, "10.0.0.1"), way(5, "10.0.1.1")]);
+    assert_eq!(route.ways().collect::<Vec<_>>(), [way(4, "10.0.0.1"), way(5, "10.0.1.1")]);
     assert_eq!((route.destination, route.metric), ("0.0.0.0/0".parse().unwrap(), 20));
 }
 
