@@ -29,6 +29,8 @@ pub struct Registry {
     within: BTreeMap<&'static str, Option<&'static str>>,
     /// Spelling in lower case, aliases included, to the market.
     spellings: BTreeMap<String, &'static str>,
+    /// Every spelling as the table has it.
+    names: Vec<&'static str>,
 }
 
 impl Registry {
@@ -42,12 +44,17 @@ impl Registry {
     fn read(partners: &'static str, markets: &'static str) -> Self {
         let mut within = BTreeMap::new();
         let mut spellings = BTreeMap::new();
+        let mut names = Vec::new();
         for row in rows(markets) {
             let [market, outer, aliases] = row[..] else { continue };
+            if market.is_empty() {
+                continue;
+            }
             within.insert(market, Some(outer).filter(|outer| !outer.is_empty()));
             for spelling in std::iter::once(market).chain(aliases.split('|')).filter(|spelling| !spelling.is_empty())
             {
                 spellings.insert(spelling.to_lowercase(), market);
+                names.push(spelling);
             }
         }
         let listings = rows(partners)
@@ -56,12 +63,17 @@ impl Registry {
                 _ => None,
             })
             .collect();
-        Self { listings, within, spellings }
+        Self { listings, within, spellings, names }
     }
 
     /// Every known market, sorted.
     pub fn markets(&self) -> impl Iterator<Item = &str> {
         self.within.keys().copied()
+    }
+
+    /// Every name that [`Registry::market`] knows, other spellings included: to find what a misspelt one meant.
+    pub fn market_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.iter().copied()
     }
 
     /// Every known partner, sorted.
@@ -84,6 +96,19 @@ impl Registry {
     pub fn contains(&self, outer: &str, inner: &str) -> bool {
         let Some(outer) = self.market(outer) else { return false };
         self.outwards(inner).any(|market| market == outer)
+    }
+
+    /// Of some markets, the one nearest to `inner`: itself, or the narrowest that contains it.
+    pub fn nearest<'a>(&self, outers: impl IntoIterator<Item = &'a str>, inner: &str) -> Option<&'a str> {
+        let steps = |outer: &str| {
+            let outer = self.market(outer)?;
+            self.outwards(inner).position(|market| market == outer)
+        };
+        outers
+            .into_iter()
+            .filter_map(|outer| Some((steps(outer)?, outer)))
+            .min_by_key(|(steps, _)| *steps)
+            .map(|(_, outer)| outer)
     }
 
     /// The newest listing that makes `partner` qualified for a site in `market`; of two lists of one date, the row of
@@ -144,6 +169,40 @@ mod tests {
     }
 
     #[test]
+    fn no_two_markets_share_a_spelling_and_none_contains_itself() {
+        let registry = Registry::bundled();
+        assert_eq!(registry.names.len(), registry.spellings.len());
+        for market in registry.markets() {
+            assert!(registry.outwards(market).take(5).count() < 5, "{market}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_rows_are_left_out() {
+        let registry =
+            Registry::read("partner,market,listed\nA\nB,Japan,2023-02-28\n", "market\nJapan,Asia,\n,\n,,\n");
+        assert_eq!(registry.partners().collect::<Vec<_>>(), ["B"]);
+        assert_eq!(registry.markets().collect::<Vec<_>>(), ["Japan"]);
+        assert!(registry.qualification("B", "Japan").is_some());
+        assert!(registry.qualification("B", "Mars").is_none());
+    }
+
+    #[test]
+    fn of_two_markets_the_nearer_one_counts() {
+        let registry = Registry::bundled();
+        assert_eq!(registry.nearest(["Asia", "japan"], "Japan"), Some("japan"));
+        assert_eq!(registry.nearest(["Asia", "Europe"], "Japan"), Some("Asia"));
+        assert_eq!(registry.nearest(["Europe"], "Japan"), None);
+    }
+
+    #[test]
+    fn of_two_lists_of_one_date_the_nearer_market_answers() {
+        let partners = "partner,market,listed\nB,Asia,2023-02-28\nB,Japan,2023-02-28\n";
+        let registry = Registry::read(partners, "market,within,aliases\nAsia,,\nJapan,Asia,\n");
+        assert_eq!(registry.qualification("B", "Japan").map(|listing| listing.market), Some("Japan"));
+    }
+
+    #[test]
     fn a_partner_of_a_region_serves_its_countries() {
         let listing = Registry::bundled().qualification("singtel", "japan").unwrap();
         assert_eq!(listing, Listing { partner: "Singtel", market: "Asia", listed: "2023-02-28" });
@@ -168,6 +227,8 @@ mod tests {
     fn markets_have_aliases_and_contain_themselves() {
         let registry = Registry::bundled();
         assert_eq!(registry.market("united kingdom"), Some("UK"));
+        assert_eq!(registry.market("USA"), Some("United States"));
+        assert_eq!(registry.market("turkiye"), Some("Turkey"));
         assert!(registry.contains("Europe", "United Kingdom"));
         assert!(registry.contains("Japan", "Japan"));
         assert!(!registry.contains("Japan", "Asia"));

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::model::Fallback;
+use super::model::{Fallback, Mode, OnStop};
 use crate::domain::Category;
 
 pub(super) const FALLBACK: Fallback = Fallback::Any;
+pub(super) const ALLOW_UNQUALIFIED: bool = false;
 pub(super) const LEAVE_AFTER: Duration = Duration::from_secs(5);
 pub(super) const RETURN_AFTER: Duration = Duration::from_secs(60);
+pub(super) const SLA_RTT: Option<Duration> = None;
 pub(super) const SLA_LOSS: Option<f64> = Some(0.02);
 
 pub(super) const CATEGORIES: [Category; 2] = [Category::Optimize, Category::Allow];
@@ -23,6 +25,9 @@ pub(super) const UP_AFTER: u32 = 3;
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;
 
+/// An empty or half-read `[kernel]` must never write.
+pub(super) const MODE: Mode = Mode::Observe;
+pub(super) const ON_STOP: OnStop = OnStop::Keep;
 pub(super) const TABLE: u32 = 7700;
 pub(super) const BACKUP_TABLE: u32 = 7701;
 pub(super) const PROBE_TABLE: u32 = 7710;
@@ -30,5 +35,7 @@ pub(super) const RULE_PREFERENCE: u32 = 7700;
 pub(super) const BACKUP_RULE_PREFERENCE: u32 = 7701;
 pub(super) const PROBE_RULE_PREFERENCE: u32 = 7690;
 pub(super) const PROTOCOL: u8 = 77;
+/// Far above what the kernel gives out by itself, from 1 on.
 pub(super) const NEXTHOP_BASE: u32 = 0x7700_0000;
+
 pub(super) const SOCKET: &str = "/run/peerward/control.sock";

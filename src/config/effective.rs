@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     model::{Config, Fallback, Microsoft365Source, NextHopSpec, OnStop},
-    values::in_units,
+    values::{OFF, in_percent, in_units},
 };
 use crate::domain::IspId;
 
@@ -69,12 +69,9 @@ fn policy(to: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(to, "leave_after = \"{}\"", in_units(policy.leave_after))?;
     writeln!(to, "return_after = \"{}\"", in_units(policy.return_after))?;
     writeln!(to, "\n[policy.sla]")?;
-    if let Some(rtt) = policy.sla.rtt {
-        writeln!(to, "rtt = \"{}\"", in_units(rtt))?;
-    }
-    if let Some(loss) = policy.sla.loss {
-        writeln!(to, "loss = \"{}%\"", loss * 100.0)?;
-    }
+    let rtt = policy.sla.rtt.map_or_else(|| OFF.to_owned(), in_units);
+    let loss = policy.sla.loss.map_or_else(|| OFF.to_owned(), in_percent);
+    writeln!(to, "rtt = \"{rtt}\"\nloss = \"{loss}\"")?;
     for (market, isps) in &policy.markets {
         writeln!(to, "\n[policy.market.{}]\npreferred = {}", quoted(market), names(isps))?;
     }
@@ -130,7 +127,7 @@ fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(to, "probe_table = {}\nrule_preference = {}", kernel.probe_table, kernel.rule_preference)?;
     writeln!(to, "backup_rule_preference = {}", kernel.backup_rule_preference)?;
     writeln!(to, "probe_rule_preference = {}", kernel.probe_rule_preference)?;
-    writeln!(to, "protocol = {}\nnexthop_base = {}", kernel.protocol, kernel.nexthop_base)
+    writeln!(to, "protocol = {}\nnexthop_base = {:#x}", kernel.protocol, kernel.nexthop_base)
 }
 
 fn next_hop<A: Display>(spec: &NextHopSpec<A>) -> String {

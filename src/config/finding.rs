@@ -4,7 +4,9 @@ use std::{fmt, ops::Range, path::Path};
 
 use serde::Serialize;
 
-/// One thing that is wrong.
+use super::excerpt::Excerpt;
+
+/// One thing that is wrong. Serializes to JSON with these names; they may be added to, never renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// File, as it was named.
@@ -19,9 +21,9 @@ pub struct Finding {
     pub problem: String,
     /// What to do.
     pub fix: String,
-    /// The line itself, and how many characters of it are meant.
+    /// The line itself, marked; absent when what is meant is not in the file.
     #[serde(skip)]
-    pub(super) excerpt: Option<(String, usize)>,
+    pub(super) excerpt: Option<Excerpt>,
 }
 
 impl fmt::Display for Finding {
@@ -34,11 +36,10 @@ impl fmt::Display for Finding {
             write!(f, ": {}", self.key)?;
         }
         write!(f, ": {}; {}", self.problem, self.fix)?;
-        if let (Some((text, width)), Some(line), Some(column)) = (&self.excerpt, self.line, self.column) {
-            let margin = line.to_string().len();
-            write!(f, "\n  {line} | {text}\n  {:margin$} | {:indent$}{:^<width$}", "", "", "", indent = column - 1)?;
+        match (&self.excerpt, self.line) {
+            (Some(excerpt), Some(line)) => excerpt.write(f, line),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -46,18 +47,25 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     findings: Vec<Finding>,
+    omitted: usize,
 }
 
 impl ConfigError {
-    /// From at least one finding.
-    pub(super) fn new(mut findings: Vec<Finding>) -> Self {
+    /// From at least one finding, and the number of those that were too many to keep.
+    pub(super) fn new(mut findings: Vec<Finding>, omitted: usize) -> Self {
         findings.sort_by_key(|finding| (finding.line, finding.column));
-        Self { findings }
+        Self { findings, omitted }
     }
 
-    /// The findings.
+    /// The findings, at most a hundred.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+}
+
+impl From<Finding> for ConfigError {
+    fn from(finding: Finding) -> Self {
+        Self::new(vec![finding], 0)
     }
 }
 
@@ -68,6 +76,9 @@ impl fmt::Display for ConfigError {
                 f.write_str("\n")?;
             }
             write!(f, "{finding}")?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\n... and {} more of that kind or another", self.omitted)?;
         }
         Ok(())
     }
@@ -85,56 +96,33 @@ impl Wrong {
         Self { problem: problem.into(), fix: fix.into() }
     }
 
-    /// Places it.
-    pub fn at(self, file: &Path, text: &str, span: &Range<usize>, key: String) -> Finding {
-        let start = text.get(..span.start).unwrap_or(text);
+    /// Places it. What is missing altogether has no span, and is reported at the start of the file.
+    pub fn at(self, file: &Path, text: &str, span: Option<&Range<usize>>, key: String) -> Finding {
+        let start = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line_start = start.rfind('\n').map_or(0, |position| position + 1);
-        let line_text = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let column = start.get(line_start..).unwrap_or_default().chars().count() + 1;
-        let meant = text.get(span.clone()).and_then(|meant| meant.lines().next()).unwrap_or_default();
+        let before = start.get(line_start..).unwrap_or_default();
         Finding {
-            file: file.display().to_string(),
             line: Some(start.matches('\n').count() + 1),
-            column: Some(column),
-            key,
-            problem: self.problem,
-            fix: self.fix,
-            excerpt: Some((line_text.to_owned(), meant.chars().count().max(1))),
+            column: Some(before.chars().count() + 1),
+            excerpt: span.map(|span| Excerpt::new(text, line_start, span)),
+            ..self.of_key(file, key)
         }
     }
 
     /// About the file as a whole.
     pub fn of_file(self, file: &Path) -> Finding {
+        self.of_key(file, String::new())
+    }
+
+    fn of_key(self, file: &Path, key: String) -> Finding {
         Finding {
             file: file.display().to_string(),
             line: None,
             column: None,
-            key: String::new(),
+            key,
             problem: self.problem,
             fix: self.fix,
             excerpt: None,
-        }
-    }
-}
-
-/// The nearest of `known` to a misspelt word, if one is near enough to be meant.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.85)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, candidate)| candidate)
-}
-
-/// The remedy for a word that is not one of `known`.
-pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match did_you_mean(word, known.clone()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => {
-            let all: Vec<_> = known.into_iter().map(|known| format!("\"{known}\"")).collect();
-            format!("use one of {}", all.join(", "))
         }
     }
 }

@@ -3,13 +3,15 @@
 //! Owns the TOML model, the defaults and the validation. May know the domain types and the registry of markets and
 //! partners. Must never touch the network or the kernel: `peerward check` works on any machine.
 
-mod consistency;
 mod defaults;
+mod document;
 mod effective;
+mod excerpt;
 mod finding;
 mod model;
-mod parse;
 mod reader;
+mod suggestion;
+mod tables;
 mod values;
 
 #[cfg(test)]
@@ -24,22 +26,26 @@ pub use model::{
     NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
 };
 
-/// Bound of a configuration file, in bytes.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// Bound of a configuration, in bytes.
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// Reads and validates a file. Relative paths in it are taken from its folder.
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, has unknown keys, bad values or contradictions; every finding at once.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let whole = |wrong: Wrong| ConfigError::new(vec![wrong.of_file(file)]);
-    let mut text = String::new();
+    let mut bytes = Vec::new();
+    // One byte more, by which a file that is too large shows.
     File::open(file)
-        .and_then(|opened| opened.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| whole(Wrong::new(format!("cannot be read: {error}"), "name a readable file, in UTF-8")))?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(whole(Wrong::new("is larger than 1 MiB", "this is no configuration of peerward")));
+        .and_then(|opened| opened.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| Wrong::new(format!("cannot be read: {error}"), "name a readable file").of_file(file))?;
+    if bytes.len() > MOST_BYTES {
+        return Err(too_large(file));
     }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        Wrong::new(format!("is not UTF-8 at byte {position}"), "save it as UTF-8 text").of_file(file)
+    })?;
     parse(&text, file)
 }
 
@@ -48,7 +54,14 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
-    parse::parse(text, file)
+    if text.len() > MOST_BYTES {
+        return Err(too_large(file));
+    }
+    tables::parse(text, file)
+}
+
+fn too_large(file: &Path) -> ConfigError {
+    Wrong::new("is larger than 1 MiB", "this is no configuration of peerward").of_file(file).into()
 }
 
 /// The configuration with every default spelled out, as TOML that [`parse()`] reads back to the same value.

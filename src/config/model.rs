@@ -236,7 +236,7 @@ pub struct Kernel {
     pub probe_rule_preference: u32,
     /// Route protocol number that marks what is ours.
     pub protocol: u8,
-    /// First next-hop id of our range of 65,536.
+    /// First next-hop id of our range of 65,536; a multiple of that.
     pub nexthop_base: u32,
     /// What happens to the routes when the agent is stopped.
     pub on_stop: OnStop,

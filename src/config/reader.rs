@@ -1,213 +1,172 @@
-//! Reads a TOML document by asking for keys: every answer has its place in the file, every key that nobody asked for is
-//! a finding, and reading goes on after a finding, so that all of them are told at once.
+//! Reads a document by asking for keys: every answer has its place in the file, every key that nobody asked for is a
+//! finding, and reading goes on after a finding, so that all of them are told at once.
 
-use std::{cell::RefCell, ops::Range, path::Path};
+use std::ops::Range;
 
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::finding::{Finding, Wrong, did_you_mean};
-
-/// The document and what was found wrong so far.
-#[derive(Debug)]
-pub(super) struct Document<'t> {
-    pub file: &'t Path,
-    pub text: &'t str,
-    findings: RefCell<Vec<Finding>>,
-}
-
-impl<'t> Document<'t> {
-    pub fn new(file: &'t Path, text: &'t str) -> Self {
-        Self { file, text, findings: RefCell::default() }
-    }
-
-    /// The document's top level; nothing when it is not TOML.
-    pub fn root(&self) -> Option<Section<'_>> {
-        match DeTable::parse(self.text) {
-            Ok(table) => {
-                let span = table.span();
-                Some(Section { document: self, path: String::new(), span, table: table.into_inner(), asked: vec![] })
-            }
-            Err(error) => {
-                let span = error.span().unwrap_or(0..0);
-                let wrong = Wrong::new(
-                    format!("not valid TOML: {}", error.message().lines().next().unwrap_or_default()),
-                    "see https://toml.io for the syntax",
-                );
-                self.report(&span, String::new(), wrong);
-                None
-            }
-        }
-    }
-
-    pub fn report(&self, span: &Range<usize>, key: String, wrong: Wrong) {
-        self.findings.borrow_mut().push(wrong.at(self.file, self.text, span, key));
-    }
-
-    pub fn into_findings(self) -> Vec<Finding> {
-        self.findings.into_inner()
-    }
-
-    pub fn is_clean(&self) -> bool {
-        self.findings.borrow().is_empty()
-    }
-}
+use super::{
+    document::{Document, Placed},
+    finding::Wrong,
+    suggestion::{did_you_mean, listed, quoted},
+};
 
 /// One table of the document.
 #[derive(Debug)]
 pub(super) struct Section<'d> {
     document: &'d Document<'d>,
     path: String,
-    span: Range<usize>,
+    /// Its header; none when the table is missing.
+    span: Option<Range<usize>>,
     table: DeTable<'d>,
-    asked: Vec<String>,
+    asked: Vec<&'static str>,
 }
 
 /// One value of the document, with its place.
 #[derive(Debug)]
 pub(super) struct Item<'d> {
-    document: &'d Document<'d>,
+    pub document: &'d Document<'d>,
     pub path: String,
     pub span: Range<usize>,
     pub value: DeValue<'d>,
 }
 
-/// A value read from the file, that still knows where it stood.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Placed<T> {
-    pub value: T,
-    pub path: String,
-    pub span: Range<usize>,
-}
-
 impl<'d> Section<'d> {
+    /// The top level.
+    pub fn root(document: &'d Document<'d>, table: DeTable<'d>) -> Self {
+        Self { document, path: String::new(), span: None, table, asked: Vec::new() }
+    }
+
     /// The value of a key, if it is there.
-    pub fn take(&mut self, key: &str) -> Option<Item<'d>> {
-        self.asked.push(key.to_owned());
+    pub fn take(&mut self, key: &'static str) -> Option<Item<'d>> {
+        self.asked.push(key);
         let value = self.table.remove(key)?;
-        Some(Item {
-            document: self.document,
-            path: join(&self.path, key),
-            span: value.span(),
-            value: value.into_inner(),
-        })
+        let path = join(&self.path, key);
+        Some(Item { document: self.document, path, span: value.span(), value: value.into_inner() })
     }
 
-    /// Reads the value of a key; a problem becomes a finding.
-    pub fn read<T>(&mut self, key: &str, read: impl FnOnce(&Item<'d>) -> Result<T, Wrong>) -> Option<T> {
-        self.take(key)?.read(read)
-    }
-
-    /// As [`Section::read`], with the place of the value.
+    /// Reads the value of a key, with its place; a problem becomes a finding.
     pub fn read_placed<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         read: impl FnOnce(&Item<'d>) -> Result<T, Wrong>,
     ) -> Option<Placed<T>> {
         let item = self.take(key)?;
         let value = item.read(read)?;
-        Some(Placed { value, path: item.path, span: item.span })
+        Some(Placed { value, path: item.path, span: Some(item.span) })
     }
 
-    /// As [`Section::read`], but the key must be there.
+    /// As [`Section::read_placed`], with a default for what is missing or wrong.
+    pub fn setting<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Item<'d>) -> Result<T, Wrong>,
+    ) -> Placed<T> {
+        self.read_placed(key, read).unwrap_or_else(|| Placed {
+            value: default,
+            path: join(&self.path, key),
+            span: None,
+        })
+    }
+
+    /// As [`Section::read_placed`], but the key must be there.
     pub fn require<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         example: &str,
         read: impl FnOnce(&Item<'d>) -> Result<T, Wrong>,
     ) -> Option<Placed<T>> {
-        if !self.table.contains_key(key) {
-            self.asked.push(key.to_owned());
-            let wrong =
-                Wrong::new(format!("the key \"{key}\" is missing"), format!("add for example: {key} = {example}"));
-            self.report(join(&self.path, key), wrong);
+        self.require_item(key, example)?.placed(read)
+    }
+
+    /// The value of a key that must be there.
+    pub fn require_item(&mut self, key: &'static str, example: &str) -> Option<Item<'d>> {
+        let item = self.take(key);
+        if item.is_none() {
+            let place = if self.span.is_some() { String::new() } else { format!(" [{}]", self.path) };
+            self.report(key, Wrong::new("is missing", format!("add for example:{place} {key} = {example}")));
         }
-        self.read_placed(key, read)
+        item
     }
 
     /// The table of a key; one that is missing reads as an empty one.
-    pub fn section(&mut self, key: &str) -> Section<'d> {
-        self.optional_section(key).unwrap_or_else(|| self.empty(key))
+    pub fn section(&mut self, key: &'static str) -> Section<'d> {
+        let empty = Section {
+            document: self.document,
+            path: join(&self.path, key),
+            span: None,
+            table: DeTable::new(),
+            asked: Vec::new(),
+        };
+        self.optional_section(key).unwrap_or(empty)
     }
 
     /// The table of a key, if it is there.
-    pub fn optional_section(&mut self, key: &str) -> Option<Section<'d>> {
+    pub fn optional_section(&mut self, key: &'static str) -> Option<Section<'d>> {
         self.take(key)?.into_section()
     }
 
     /// The tables of a key written as `[[key]]`.
-    pub fn sections(&mut self, key: &str) -> Vec<Section<'d>> {
+    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'d>> {
         let Some(item) = self.take(key) else { return Vec::new() };
-        match item.value {
-            DeValue::Array(array) => array
-                .into_iter()
-                .enumerate()
-                .filter_map(|(position, value)| {
-                    let path = format!("{}[{position}]", item.path);
-                    Item { document: item.document, path, span: value.span(), value: value.into_inner() }
-                        .into_section()
-                })
-                .collect(),
-            _ => {
-                let wrong = Wrong::new(
-                    "must be a list of tables".to_owned(),
-                    format!("write the header with two brackets: [[{key}]]"),
-                );
-                item.document.report(&item.span, item.path, wrong);
-                Vec::new()
-            }
+        if let DeValue::Array(_) = item.value {
+            return item.into_items().into_iter().filter_map(Item::into_section).collect();
         }
+        let header = without_positions(&item.path);
+        let fix = format!("write its header with two brackets: [[{header}]]");
+        item.document.report(Some(&item.span), item.path, Wrong::new("must be a list of tables", fix));
+        Vec::new()
     }
 
     /// Every key of the table with its value, for tables whose keys are names of the user's choice.
-    pub fn entries(self) -> Vec<(String, Item<'d>)> {
+    pub fn entries(self) -> Vec<(Placed<String>, Item<'d>)> {
         let (document, path) = (self.document, self.path);
         let mut entries: Vec<_> = self
             .table
             .into_iter()
             .map(|(key, value): (Spanned<_>, Spanned<_>)| {
-                let key = key.into_inner().into_owned();
-                let path = join(&path, &quoted(&key));
-                (key, Item { document, path, span: value.span(), value: value.into_inner() })
+                let path = join(&path, key.get_ref());
+                let name =
+                    Placed { span: Some(key.span()), path: path.clone(), value: key.into_inner().into_owned() };
+                (name, Item { document, path, span: value.span(), value: value.into_inner() })
             })
             .collect();
         entries.sort_by_key(|(_, item)| item.span.start);
         entries
     }
 
-    /// A finding about the table itself, or about a key that is missing in it.
-    pub fn report(&self, key: String, wrong: Wrong) {
-        self.document.report(&self.span, key, wrong);
+    /// A finding about a key that is missing in the table.
+    pub fn report(&self, key: &str, wrong: Wrong) {
+        self.document.report(self.span.as_ref(), join(&self.path, key), wrong);
     }
 
-    pub fn path(&self) -> &str {
-        &self.path
+    /// A finding about the table itself.
+    pub fn report_itself(&self, wrong: Wrong) {
+        self.document.report(self.span.as_ref(), self.path.clone(), wrong);
+    }
+
+    pub fn document(&self) -> &'d Document<'d> {
+        self.document
     }
 
     /// Every key that nobody asked for is a finding.
     pub fn finish(self) {
+        #[cfg(test)]
+        self.document
+            .asked
+            .borrow_mut()
+            .extend(self.asked.iter().map(|key| without_positions(&join(&self.path, key))));
         for key in self.table.keys() {
-            let name = key.get_ref();
-            let fix = match did_you_mean(name, self.asked.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => {
-                    let place = if self.path.is_empty() { "here".to_owned() } else { format!("in [{}]", self.path) };
-                    format!("remove it; {place} these are known: {}", self.asked.join(", "))
-                }
+            let fix = match did_you_mean(key.get_ref(), self.asked.iter().copied()) {
+                Some(near) => format!("did you mean {}?", quoted(near)),
+                None => format!("remove it; known here: {}", listed(self.asked.iter().map(|&key| key.to_owned()))),
             };
-            self.document.report(&key.span(), join(&self.path, name), Wrong::new("unknown key", fix));
-        }
-    }
-
-    fn empty(&self, key: &str) -> Section<'d> {
-        Section {
-            document: self.document,
-            path: join(&self.path, key),
-            span: self.span.clone(),
-            table: DeTable::new(),
-            asked: vec![],
+            let path = join(&self.path, key.get_ref());
+            self.document.report(Some(&key.span()), path, Wrong::new("unknown key", fix));
         }
     }
 }
@@ -218,56 +177,79 @@ impl<'d> Item<'d> {
         match read(self) {
             Ok(value) => Some(value),
             Err(wrong) => {
-                self.document.report(&self.span, self.path.clone(), wrong);
+                self.report(wrong);
                 None
             }
         }
+    }
+
+    /// As [`Item::read`], with its place.
+    pub fn placed<T>(self, read: impl FnOnce(&Self) -> Result<T, Wrong>) -> Option<Placed<T>> {
+        let value = self.read(read)?;
+        Some(Placed { value, path: self.path, span: Some(self.span) })
+    }
+
+    /// A finding about it.
+    pub fn report(&self, wrong: Wrong) {
+        self.document.report(Some(&self.span), self.path.clone(), wrong);
     }
 
     /// It as a table.
     pub fn into_section(self) -> Option<Section<'d>> {
-        match self.value {
-            DeValue::Table(table) => {
-                Some(Section { document: self.document, path: self.path, span: self.span, table, asked: vec![] })
-            }
-            _ => {
-                let wrong = Wrong::new("must be a table", format!("write a header: [{}]", self.path));
-                self.document.report(&self.span, self.path, wrong);
-                None
-            }
+        let Self { document, path, span, value } = self;
+        if let DeValue::Table(table) = value {
+            return Some(Section { document, path, span: Some(span), table, asked: Vec::new() });
         }
+        let fix = format!("write a header: [{}]", without_positions(&path));
+        document.report(Some(&span), path, Wrong::new("must be a table", fix));
+        None
     }
 
-    /// Its elements with their places, when it is a list; itself alone, when it is not.
-    pub fn elements<T>(&self, read: impl Fn(&Item<'_>) -> Result<T, Wrong>) -> Vec<Placed<T>> {
-        let one = |item: &Item<'_>| {
-            let value = item.read(&read)?;
-            Some(Placed { value, path: item.path.clone(), span: item.span.clone() })
-        };
-        match &self.value {
+    /// What it lists with the place of each; itself alone, when it is not a list. `none` is said of an empty one.
+    pub fn elements<T>(self, none: &str, read: impl Fn(&Item<'_>) -> Result<T, Wrong>) -> Vec<Placed<T>> {
+        if matches!(&self.value, DeValue::Array(array) if array.is_empty()) {
+            self.report(Wrong::new("the list is empty", none));
+        }
+        self.elements_or_none(read)
+    }
+
+    /// As [`Item::elements`], where an empty list has a meaning.
+    pub fn elements_or_none<T>(self, read: impl Fn(&Item<'_>) -> Result<T, Wrong>) -> Vec<Placed<T>> {
+        self.into_items().into_iter().filter_map(|item| item.placed(&read)).collect()
+    }
+
+    fn into_items(self) -> Vec<Self> {
+        let Self { document, path, span, value } = self;
+        match value {
             DeValue::Array(array) => array
-                .iter()
+                .into_iter()
                 .enumerate()
-                .filter_map(|(position, value)| {
-                    one(&Item {
-                        document: self.document,
-                        path: format!("{}[{position}]", self.path),
-                        span: value.span(),
-                        value: value.get_ref().clone(),
-                    })
+                .map(|(position, value)| {
+                    let path = format!("{path}[{position}]");
+                    Self { document, path, span: value.span(), value: value.into_inner() }
                 })
                 .collect(),
-            _ => one(self).into_iter().collect(),
+            value => vec![Self { document, path, span, value }],
         }
     }
 }
 
+/// A path one key longer; the key as it is written in TOML.
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let bare = !key.is_empty() && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    let key = if bare && key.len() <= 64 { key.to_owned() } else { quoted(key) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-/// A key as it is written in TOML.
-fn quoted(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    if bare { key.to_owned() } else { format!("{key:?}") }
+/// A path as it stands in a header: `isp[1].uplink` is `isp.uplink` there.
+pub(super) fn without_positions(path: &str) -> String {
+    let mut outside = true;
+    path.chars()
+        .filter(|letter| {
+            outside &= *letter != '[';
+            let kept = outside;
+            outside |= *letter == ']';
+            kept
+        })
+        .collect()
 }

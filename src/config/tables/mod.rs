@@ -1,0 +1,68 @@
+//! From text to [`Config`]: one file for each table of the TOML, with its keys, ranges and the checks among them.
+//! Defaults stand in `defaults`; what only the whole can show is in `fulfilment`.
+
+mod control;
+mod destinations;
+mod fulfilment;
+mod isps;
+mod kernel;
+mod once;
+mod policy;
+mod probe;
+mod report;
+mod site;
+
+#[cfg(test)]
+pub(super) use destinations::SERVICE_AREAS;
+
+use std::path::{Path, absolute};
+
+use super::{document::Document, finding::ConfigError, model::Config};
+use crate::partners::Registry;
+
+/// Validates a text.
+pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
+    let document = Document::new(file, text);
+    match read(&document) {
+        Some(config) if document.is_clean() => Ok(config),
+        _ => Err(document.into_error()),
+    }
+}
+
+/// Reads all tables; nothing when a finding leaves a gap that no default fills.
+pub(super) fn read(document: &Document<'_>) -> Option<Config> {
+    let mut root = document.root()?;
+    let folder = document.file.parent().unwrap_or(Path::new(""));
+    // What is printed as effective must mean the same wherever it is put.
+    let base = absolute(folder.join(".")).unwrap_or_else(|_| folder.to_owned());
+    let registry = Registry::bundled();
+
+    let site = site::read(root.section("site"), registry);
+    let ring = isps::read(&mut root, registry);
+    let policy = policy::read(root.section("policy"), &ring.names, registry);
+    let destinations = destinations::read(root.section("destinations"), &base);
+    let probe = probe::read(root.section("probe"), &destinations);
+    let report = root.optional_section("report").map(|section| report::read(section, &base));
+    let kernel = kernel::read(root.section("kernel"));
+    let control = control::read(root.section("control"));
+    root.finish();
+
+    if let (Some(site), Some(policy)) = (&site, &policy) {
+        fulfilment::check(document, site, &ring.isps, policy, registry);
+    }
+    let report = match report {
+        Some(report) => Some(report?),
+        None => None,
+    };
+    Some(Config {
+        site: site?,
+        isps: ring.isps,
+        uplinks: ring.uplinks,
+        policy: policy?.value,
+        destinations,
+        probe,
+        report,
+        kernel,
+        control,
+    })
+}

@@ -1,0 +1,204 @@
+//! What is printed as effective reads back to the same value; and no text makes the parser panic.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::{
+    super::{
+        Config, Control, Destinations, Endpoint, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode,
+        NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink, effective, parse,
+    },
+    BASE, EXAMPLE, REFERENCE, parsed,
+};
+use crate::{
+    domain::{Category, Family, IspId, UplinkId},
+    partners::Registry,
+};
+
+/// What people name things: any letters, quotes and backslashes among them.
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z\"'\\\\é日#=\\[\\]][ -~é日]{0,10}[a-z\"\\\\]"
+}
+
+fn market() -> impl Strategy<Value = String> {
+    select(Registry::bundled().markets().map(str::to_owned).collect::<Vec<_>>())
+}
+
+fn span(milliseconds: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
+    milliseconds.prop_map(Duration::from_millis)
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    name().prop_map(|name| Path::new("/etc/peerward").join(name))
+}
+
+fn spec<A: std::fmt::Debug + Clone>(gateway: impl Strategy<Value = A>) -> impl Strategy<Value = NextHopSpec<A>> {
+    prop_oneof![Just(NextHopSpec::Auto), gateway.prop_map(NextHopSpec::Gateway)]
+}
+
+prop_compose! {
+    fn uplink()(
+        name in name(),
+        ipv4 in spec((1..127_u8, any::<[u8; 3]>()).prop_filter("loopback", |(first, _)| *first != 127).prop_map(
+            |(first, [b, c, d])| Ipv4Addr::new(first, b, c, d))),
+        ipv6 in spec(any::<[u16; 7]>().prop_map(|[b, c, d, e, f, g, h]| Ipv6Addr::new(0x2001, b, c, d, e, f, g, h))),
+        off in select(vec![None, Some(Family::Ipv4), Some(Family::Ipv6)]),
+    ) -> (String, NextHopSpec<Ipv4Addr>, NextHopSpec<Ipv6Addr>) {
+        match off {
+            Some(Family::Ipv4) => (name, NextHopSpec::Disabled, ipv6),
+            Some(Family::Ipv6) => (name, ipv4, NextHopSpec::Disabled),
+            None => (name, ipv4, ipv6),
+        }
+    }
+}
+
+/// ISPs with their uplinks; names are made distinct by their numbers.
+fn ring() -> impl Strategy<Value = (Vec<Isp>, Vec<Uplink>)> {
+    let partner = select(Registry::bundled().partners().map(str::to_owned).collect::<Vec<_>>());
+    let isp = (name(), option::of(partner), vec(market(), 0..3), vec(uplink(), 1..4));
+    vec(isp, 1..5).prop_map(|parts| {
+        let (mut isps, mut uplinks) = (Vec::new(), Vec::new());
+        for (number, (name, partner, qualified_in, lines)) in (0..).zip(parts) {
+            let mut ids = Vec::new();
+            for (name, ipv4, ipv6) in lines {
+                let id = u16::try_from(uplinks.len()).unwrap();
+                let (name, interface) = (format!("{id}{name}"), format!("wan{id}"));
+                uplinks.push(Uplink { name, isp: IspId(number), interface, ipv4, ipv6 });
+                ids.push(UplinkId(id));
+            }
+            isps.push(Isp { name: format!("{number}{name}"), partner, qualified_in, uplinks: ids });
+        }
+        (isps, uplinks)
+    })
+}
+
+fn order(isps: usize) -> impl Strategy<Value = Vec<IspId>> {
+    let all: Vec<IspId> = (0..u16::try_from(isps).unwrap()).map(IspId).collect();
+    (Just(all).prop_shuffle(), 1..=isps).prop_map(|(all, count)| all[..count].to_vec())
+}
+
+prop_compose! {
+    fn policy(isps: usize)(
+        preferred in order(isps),
+        markets in proptest::collection::btree_map(market(), order(isps), 0..4),
+        rtt in option::of(span(1..=10_000)),
+        loss in option::of((0..=1_000_000_u32).prop_map(|millionths| f64::from(millionths) / 1e6)),
+        allow_unqualified in any::<bool>(),
+        leave_after in span(0..=3_600_000),
+        return_after in span(0..=3_600_000),
+    ) -> Policy {
+        // Without a fallback the policy must be one that can be fulfilled.
+        let fallback = if allow_unqualified { Fallback::None } else { Fallback::Any };
+        Policy { preferred, markets, sla: Sla { rtt, loss }, fallback, allow_unqualified, leave_after, return_after }
+    }
+}
+
+prop_compose! {
+    fn destinations()(
+        source in prop_oneof![
+            Just(Microsoft365Source::Bundled),
+            Just(Microsoft365Source::Off),
+            path().prop_map(Microsoft365Source::File),
+        ],
+        services in vec(select(vec!["exchange", "sharepoint", "skype", "common"]).prop_map(str::to_owned), 0..3),
+        categories in vec(select(vec![Category::Optimize, Category::Allow, Category::Default]), 1..3),
+        service_tags in option::of((path(), vec(name(), 1..3)).prop_map(|(file, tags)| ServiceTags { file, tags })),
+        lists in vec(("[a-z0-9-]{1,8}", 1..4_u8), 0..3),
+    ) -> Destinations {
+        let prefix = |list: u8, number: u8| format!("13.107.{list}.{number}/32").parse().unwrap();
+        let static_lists = (0..).zip(lists).map(|(list, (name, count))| StaticList {
+            name: format!("{name}{list}"),
+            prefixes: (0..count).map(|number| prefix(list, number)).collect(),
+        });
+        let static_lists = static_lists.collect();
+        Destinations { microsoft365: Microsoft365 { source, services, categories }, service_tags, static_lists }
+    }
+}
+
+prop_compose! {
+    fn probe()(
+        interval in span(50..=3_600_000), timeout in span(10..=10_000),
+        port in 1..=u16::MAX, window in 5..=1000_usize,
+        down_after in 1..=100_u32, up_after in 1..=100_u32, targets in vec(any::<u8>(), 1..4),
+    ) -> Probe {
+        let targets: Vec<IpAddr> = targets.into_iter().map(|last| Ipv4Addr::new(13, 107, 6, last).into()).collect();
+        let targets = BTreeMap::from([("exchange".to_owned(), targets)]);
+        Probe { interval, timeout, port, window, down_after, up_after, targets }
+    }
+}
+
+prop_compose! {
+    fn report()(
+        host in prop_oneof![Just("2001:db8::1".to_owned()), "[a-z][a-z0-9]{0,5}(\\.[a-z]{1,5}){0,2}"],
+        port in 1..=u16::MAX, path_of in "(/[!$-.0-9:;<=>@A-Z\\[\\\\a-z|~]{1,5}){0,2}",
+        files in [path(), path(), path()],
+        interval in span(1000..=3_600_000), queue_bytes in 65_536..=268_435_456_usize,
+    ) -> Report {
+        let [ca, cert, key] = files;
+        Report { endpoint: Endpoint { host, port, path: path_of }, ca, cert, key, interval, queue_bytes }
+    }
+}
+
+prop_compose! {
+    fn kernel()(
+        mode in select(vec![Mode::Observe, Mode::Enforce]), on_stop in select(vec![OnStop::Keep, OnStop::Withdraw]),
+        table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=u32::MAX - 64,
+        probe_rule_preference in 1..=1000_u32, rule_preference in 1001..=2000_u32,
+        backup_rule_preference in 2001..=32_765_u32, protocol in 5..=255_u8, base in 1..=0xffff_u32,
+    ) -> Kernel {
+        Kernel {
+            mode, table, backup_table, probe_table, rule_preference, backup_rule_preference, probe_rule_preference,
+            protocol, nexthop_base: base << 16, on_stop,
+        }
+    }
+}
+
+prop_compose! {
+    fn config()((isps, uplinks) in ring())(
+        policy in policy(isps.len()), isps in Just(isps), uplinks in Just(uplinks),
+        site in (name(), market()).prop_map(|(name, market)| Site { name, market }),
+        destinations in destinations(), probe in probe(), report in option::of(report()), kernel in kernel(),
+        socket in "/[a-z\"\\\\]{1,20}",
+    ) -> Config {
+        let control = Control { socket: socket.into() };
+        Config { site, isps, uplinks, policy, destinations, probe, report, kernel, control }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_configuration_reads_back_as_it_was_printed(config in config()) {
+        let text = effective(&config);
+        let again = parse(&text, Path::new("/elsewhere/b.toml"));
+        prop_assert_eq!(again.map_err(|error| format!("{error}\n{text}")), Ok(config));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]a-z.=\"\\n 0-9{},é]{0,200}") {
+        let _ = parse(&text, Path::new("b.toml")).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_cut_of_the_reference_makes_it_panic(
+        end in 0..REFERENCE.len(),
+        more in "[\\[\\]\"'=#\\n\\u{0}-\\u{7f}é]{0,4}",
+    ) {
+        if let Some(text) = REFERENCE.get(..end) {
+            let _ = parse(&format!("{text}{more}"), Path::new("b.toml")).map_err(|error| error.to_string());
+        }
+    }
+}
+
+#[test]
+fn shipped_configurations_read_back_as_they_are_printed() {
+    for text in [REFERENCE, EXAMPLE, BASE] {
+        let config = parsed(text);
+        assert_eq!(parsed(&effective(&config)), config);
+    }
+}
