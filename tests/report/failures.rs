@@ -3,8 +3,9 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -13,6 +14,10 @@ use peerward::domain::EventKind;
 use peerward_lab::{
     collector::{Answer, Collector, Transport},
     pki::Validity,
+};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
 use crate::agent::{Office, PATIENCE, Reporting, install, listener, vacant};
@@ -194,6 +199,28 @@ fn a_client_that_the_collector_does_not_know_is_told_so() {
     let store = collector.store();
     assert_eq!((store.requests, store.samples()), (0, 0));
     assert!(!store.failed_handshakes.is_empty());
+}
+
+#[test]
+fn a_client_without_a_certificate_is_not_let_in() {
+    let office = Office::open();
+    let collector = Collector::start(listener(), &office.collector()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(office.authority.file()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut anonymous = StreamOwned::new(session, TcpStream::connect(collector.address()).unwrap());
+
+    let answer =
+        anonymous.write_all(b"POST /v1/metrics HTTP/1.1\r\n\r\n").and_then(|()| anonymous.read(&mut [0; 64]));
+    assert!(answer.is_err() || matches!(answer, Ok(0)), "it was answered");
+    collector.wait_until("the refusal", PATIENCE, |store| !store.failed_handshakes.is_empty()).unwrap();
+    assert_eq!(collector.store().requests, 0);
 }
 
 #[test]

@@ -53,10 +53,11 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// A hint where a refusal of our certificate may have been lost: the reason is lost when the connection is reset.
+/// A hint where the cause is not known: a refusal of our certificate is lost when the connection is reset, and a TLS
+/// terminator just closes when what is behind it is away.
 pub fn closed_before_any_answer(report: &Report) -> String {
     format!(
-        " before any answer; the collector may not accept the client certificate in {}: look at its log",
+        " before any answer; the collector does not accept the client certificate in {}, or what is behind its TLS is away: its log says which",
         report.cert.display()
     )
 }
