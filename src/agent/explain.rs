@@ -17,7 +17,7 @@ use crate::{
 /// The answer, but for the kernel's part.
 pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet) -> Explanation {
     let found = engine.catalogue.lookup(query);
-    let destination = found.map(|found| DestinationView {
+    let destination = found.as_ref().map(|found| DestinationView {
         prefix: found.destination.prefix,
         service: found.destination.service.to_string(),
         category: found.destination.category.map(|category| category.to_string()),

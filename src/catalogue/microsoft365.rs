@@ -2,13 +2,14 @@
 //!
 //! Source of the format: "Microsoft 365 IP Address and URL web service", Microsoft Learn.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeSeed};
 
 use super::{
-    record::{ClassKey, Record},
-    source::{CatalogueError, not_json, prefix, read_json, suggest},
+    document::{Document, Prefixes, each},
+    refusal::{CatalogueError, name, suggest},
+    statement::{ClassKey, Facts, Gathered, Statement, Steering},
 };
 use crate::{
     config::Microsoft365,
@@ -18,7 +19,7 @@ use crate::{
 /// The snapshot in the binary, so that a fresh install steers without internet; its origin is in `config/README.md`.
 const BUNDLED: &str = include_str!("../../config/microsoft365-endpoints.json");
 /// Its date.
-pub(super) const BUNDLED_DATE: &str = "2024-05-07";
+const BUNDLED_DATE: &str = "2024-05-07";
 
 const WHAT: &str = "an answer of the Microsoft 365 endpoints web service";
 
@@ -29,7 +30,7 @@ struct EndpointSet {
     id: u32,
     service_area: String,
     #[serde(default)]
-    ips: Vec<String>,
+    ips: Prefixes,
     category: SetCategory,
 }
 
@@ -52,48 +53,56 @@ impl From<SetCategory> for Category {
 }
 
 /// Reads a file.
-pub(super) fn read(file: &Path, chosen: &Microsoft365) -> Result<Vec<Record>, CatalogueError> {
-    records(&file.display().to_string(), &read_json::<Vec<EndpointSet>>(file, WHAT)?, chosen)
+pub(super) fn read(file: &Path, chosen: &Microsoft365, into: &mut Gathered) -> Result<(), CatalogueError> {
+    let document = Document::open(file, WHAT)?;
+    into.begin(Source::Microsoft365, &document.origin);
+    take_all(document, chosen, into)
 }
 
 /// Reads the snapshot in the binary.
-pub(super) fn bundled(chosen: &Microsoft365) -> Result<Vec<Record>, CatalogueError> {
-    let origin = "bundled Microsoft 365 snapshot";
-    let sets: Vec<EndpointSet> = serde_json::from_str(BUNDLED).map_err(|error| not_json(origin, &error, WHAT))?;
-    records(origin, &sets, chosen)
+pub(super) fn read_bundled(chosen: &Microsoft365, into: &mut Gathered) -> Result<(), CatalogueError> {
+    into.begin(Source::Microsoft365, "bundled snapshot");
+    into.set_version(BUNDLED_DATE.to_owned());
+    take_all(Document::bundled("bundled Microsoft 365 snapshot", WHAT, BUNDLED), chosen, into)
 }
 
-fn records(origin: &str, sets: &[EndpointSet], chosen: &Microsoft365) -> Result<Vec<Record>, CatalogueError> {
-    check_services(origin, sets, chosen)?;
-    let mut records = Vec::new();
-    for set in sets {
-        let service = set.service_area.to_lowercase();
-        let category = Category::from(set.category);
-        let steered = chosen.categories.contains(&category)
-            && (chosen.services.is_empty() || chosen.services.contains(&service));
-        let key = steered
-            .then(|| Arc::new(ClassKey { stem: format!("m365.{service}"), service: service.clone(), region: None }));
-        let service: Arc<str> = service.into();
-        for written in &set.ips {
-            records.push(Record {
-                prefix: prefix(origin, &format!("endpoint set {}", set.id), written)?,
-                source: Source::Microsoft365,
-                service: Arc::clone(&service),
-                category: Some(category),
-                region: None,
-                rank: set.id,
-                steered: key.clone(),
-            });
-        }
-    }
-    if records.is_empty() {
-        return Err(CatalogueError::new(origin, "lists no prefix", "download it again from Microsoft"));
-    }
-    Ok(records)
+fn take_all(document: Document, chosen: &Microsoft365, into: &mut Gathered) -> Result<(), CatalogueError> {
+    let origin = document.origin.clone();
+    let mut areas = BTreeSet::new();
+    document.read(|json| {
+        each("a list of endpoint sets", |set: EndpointSet| take(&origin, set, chosen, into, &mut areas))
+            .deserialize(json)
+    })??;
+    into.end(&origin)?;
+    check_services(&origin, &areas, chosen)
 }
 
-fn check_services(origin: &str, sets: &[EndpointSet], chosen: &Microsoft365) -> Result<(), CatalogueError> {
-    let known = || sets.iter().map(|set| set.service_area.as_str());
+fn take(
+    origin: &str,
+    set: EndpointSet,
+    chosen: &Microsoft365,
+    into: &mut Gathered,
+    areas: &mut BTreeSet<String>,
+) -> Result<(), CatalogueError> {
+    let refuse = |problem| CatalogueError::unsound(origin, format!("endpoint set {}: {problem}", set.id));
+    let service = into.word(name(&set.service_area).map_err(refuse)?);
+    let prefixes = set.ips.0.map_err(refuse)?;
+    let category = Category::from(set.category);
+    let steered = chosen.categories.contains(&category)
+        && (chosen.services.is_empty() || chosen.services.iter().any(|chosen| **chosen == *service));
+    let steering = steered.then(|| Steering {
+        order: set.id,
+        class: into.class(ClassKey { stem: format!("m365.{service}"), service: Arc::clone(&service), region: None }),
+    });
+    let facts = Facts { source: Source::Microsoft365, service, category: Some(category), region: None };
+    let statement = Statement { facts, listing: into.listing(), rank: set.id, name: "".into(), steering };
+    into.add(origin, statement, &prefixes)?;
+    areas.insert(set.service_area);
+    Ok(())
+}
+
+fn check_services(origin: &str, areas: &BTreeSet<String>, chosen: &Microsoft365) -> Result<(), CatalogueError> {
+    let known = || areas.iter().map(String::as_str);
     match chosen.services.iter().find(|service| !known().any(|known| known.eq_ignore_ascii_case(service))) {
         None => Ok(()),
         Some(service) => Err(CatalogueError::new(

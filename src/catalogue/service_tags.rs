@@ -2,22 +2,26 @@
 //!
 //! Source of the format: "Virtual network service tags", Microsoft Learn; the file is published weekly.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{
-    record::{ClassKey, Record},
-    source::{CatalogueError, prefix, read_json, suggest},
+    document::{Document, Prefixes, each},
+    refusal::{CatalogueError, name, suggest},
+    statement::{ClassKey, Facts, Gathered, Statement, Steering},
 };
 use crate::{config::ServiceTags, domain::Source};
 
-/// The document; what is not needed here is passed over.
-#[derive(Debug, Deserialize)]
-struct Document {
-    values: Vec<Tag>,
-}
+const WHAT: &str = "a \"Service Tags - Public\" file";
 
+/// The cloud that Peering Service leads to; the others (`AzureGovernment`, `AzureChinaCloud`) have files of their own.
+const CLOUD: &str = "Public";
+
+/// One tag; what is not needed here is passed over.
 #[derive(Debug, Deserialize)]
 struct Tag {
     name: String,
@@ -31,66 +35,138 @@ struct Properties {
     region: String,
     #[serde(default)]
     system_service: String,
-    address_prefixes: Vec<String>,
+    address_prefixes: Prefixes,
 }
 
 /// Reads a file.
-pub(super) fn read(config: &ServiceTags) -> Result<Vec<Record>, CatalogueError> {
-    let file: &Path = &config.file;
-    let origin = file.display().to_string();
-    let document: Document = read_json(file, "a \"Service Tags - Public\" file")?;
-    check_tags(&origin, &document, config)?;
-    let mut records = Vec::new();
-    for tag in &document.values {
-        let template = template(tag, config);
-        for written in &tag.properties.address_prefixes {
-            let prefix = prefix(&origin, &format!("service tag {}", tag.name), written)?;
-            records.push(Record { prefix, ..template.clone() });
-        }
+pub(super) fn read(chosen: &ServiceTags, into: &mut Gathered) -> Result<(), CatalogueError> {
+    let document = Document::open(&chosen.file, WHAT)?;
+    let origin = document.origin.clone();
+    into.begin(Source::ServiceTags, &origin);
+    let mut names: Vec<Box<str>> = Vec::new();
+    let head = document.read(|json| {
+        let take = |tag: Tag| {
+            names.push(tag.name.as_str().into());
+            take(&origin, tag, chosen, into)
+        };
+        Whole(take).deserialize(json)
+    })?;
+    if let Some(cloud) = head.cloud.filter(|cloud| cloud != CLOUD) {
+        let problem = format!("lists the cloud {cloud:?}, which Peering Service does not lead to");
+        return Err(CatalogueError::new(&origin, problem, format!("name {WHAT}")));
     }
-    if records.is_empty() {
-        return Err(CatalogueError::new(&origin, "lists no prefix", "download it again from Microsoft"));
+    head.tags?;
+    if let Some(number) = head.change_number {
+        into.set_version(format!("change {number}"));
     }
-    Ok(records)
+    into.end(&origin)?;
+    check_tags(&origin, &names, chosen)
 }
 
-/// What all records of a tag share. Its rank puts a chosen tag first, in the order chosen, and then the tag that says
-/// most: a service in a region, a region, a service, everything.
-fn template(tag: &Tag, config: &ServiceTags) -> Record {
-    let Properties { region, system_service, .. } = &tag.properties;
-    let chosen = config.tags.iter().position(|chosen| chosen.eq_ignore_ascii_case(&tag.name));
-    let base = tag.name.split('.').next().unwrap_or(&tag.name);
-    let service = if system_service.is_empty() { base } else { system_service }.to_lowercase();
-    let region = (!region.is_empty()).then(|| region.to_lowercase());
-    let vagueness = match (region.is_some(), system_service.is_empty()) {
-        (true, false) => 0,
-        (true, true) => 1,
-        (false, false) => 2,
-        (false, true) => 3,
-    };
-    let key = chosen.map(|_| {
-        let stem = format!("azure.{}", tag.name.to_lowercase());
-        Arc::new(ClassKey { stem, service: service.clone(), region: region.clone() })
+fn take(origin: &str, tag: Tag, chosen: &ServiceTags, into: &mut Gathered) -> Result<(), CatalogueError> {
+    let tag_name =
+        name(&tag.name).map_err(|problem| CatalogueError::unsound(origin, format!("service tag {problem}")))?;
+    let refuse = |problem| CatalogueError::unsound(origin, format!("service tag {tag_name}: {problem}"));
+    let Properties { region, system_service, address_prefixes } = tag.properties;
+    let prefixes = address_prefixes.0.map_err(refuse)?;
+    let base = tag_name.split('.').next().unwrap_or(tag_name);
+    let service = if system_service.is_empty() { base } else { name(&system_service).map_err(refuse)? };
+    let service = into.word(service);
+    let region = if region.is_empty() { None } else { Some(into.word(name(&region).map_err(refuse)?)) };
+    let order = chosen.tags.iter().position(|chosen| chosen.eq_ignore_ascii_case(tag_name));
+    if order.is_some() && prefixes.is_empty() {
+        return Err(CatalogueError::new(
+            origin,
+            format!("service tag {tag_name}, which destinations.service_tags.tags names, lists no prefix"),
+            "remove the tag from the configuration",
+        ));
+    }
+    let steering = order.map(|order| Steering {
+        order: u32::try_from(order).unwrap_or(u32::MAX),
+        class: into.class(ClassKey {
+            stem: format!("azure.{}", tag_name.to_lowercase()),
+            service: Arc::clone(&service),
+            region: region.clone(),
+        }),
     });
-    Record {
-        prefix: ipnet::IpNet::default(),
-        source: Source::ServiceTags,
-        service: service.into(),
-        category: None,
-        region: region.map(Arc::from),
-        rank: chosen.map_or(u32::MAX - 3 + vagueness, |position| u32::try_from(position).unwrap_or(u32::MAX - 4)),
-        steered: key,
+    let statement = Statement {
+        listing: into.listing(),
+        rank: vagueness(region.is_some(), !system_service.is_empty()),
+        facts: Facts { source: Source::ServiceTags, service, category: None, region },
+        name: tag_name.into(),
+        steering,
+    };
+    into.add(origin, statement, &prefixes)
+}
+
+/// The tag that says most counts: a service in a region, a region, a service, everything.
+fn vagueness(has_region: bool, has_service: bool) -> u32 {
+    match (has_region, has_service) {
+        (true, true) => 0,
+        (true, false) => 1,
+        (false, true) => 2,
+        (false, false) => 3,
     }
 }
 
-fn check_tags(origin: &str, document: &Document, config: &ServiceTags) -> Result<(), CatalogueError> {
-    let known = || document.values.iter().map(|tag| tag.name.as_str());
-    match config.tags.iter().find(|tag| !known().any(|known| known.eq_ignore_ascii_case(tag))) {
+fn check_tags(origin: &str, names: &[Box<str>], chosen: &ServiceTags) -> Result<(), CatalogueError> {
+    let known = || names.iter().map(|name| &**name);
+    match chosen.tags.iter().find(|tag| !known().any(|known| known.eq_ignore_ascii_case(tag))) {
         None => Ok(()),
         Some(tag) => Err(CatalogueError::new(
             origin,
             format!("has no tag \"{tag}\", which destinations.service_tags.tags names"),
             suggest(tag, known()),
         )),
+    }
+}
+
+/// The document as it is read: hands on each tag.
+struct Whole<F>(F);
+
+/// What stands around the tags.
+struct Head {
+    change_number: Option<u64>,
+    cloud: Option<String>,
+    tags: Result<(), CatalogueError>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Key {
+    ChangeNumber,
+    Cloud,
+    Values,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de, F: FnMut(Tag) -> Result<(), CatalogueError>> DeserializeSeed<'de> for Whole<F> {
+    type Value = Head;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Head, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: FnMut(Tag) -> Result<(), CatalogueError>> Visitor<'de> for Whole<F> {
+    type Value = Head;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of tags")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Head, A::Error> {
+        let (mut change_number, mut cloud, mut tags) = (None, None, None);
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::ChangeNumber => change_number = Some(map.next_value()?),
+                Key::Cloud => cloud = Some(map.next_value()?),
+                Key::Values if tags.is_some() => return Err(A::Error::duplicate_field("values")),
+                Key::Values => tags = Some(map.next_value_seed(each("a list of tags", &mut self.0))?),
+                Key::Other => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(Head { change_number, cloud, tags: tags.ok_or_else(|| A::Error::missing_field("values"))? })
     }
 }
