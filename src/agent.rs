@@ -39,7 +39,7 @@ use crate::{
     clock::boot_time,
     config::{Config, Mode, OnStop},
     domain::{
-        BootTime, ClassId, Event, EventKind, ProbeSample, ReadState, RouterState, Severity, UplinkId,
+        BootTime, ClassId, Event, EventKind, ProbeOutcome, ProbeSample, ReadState, RouterState, Severity, UplinkId,
         view::{ReportingView, Snapshot},
     },
     kernel::{Doubt, KernelError, watch_router},
@@ -93,11 +93,14 @@ pub fn run(config: Config) -> Result<(), AgentError> {
     }
     let catalogue = Catalogue::load(&config.destinations)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let control = ControlSocket::bind(&config.control.socket)?;
         let (agent, tasks) = Agent::compose(config, catalogue, control).await?;
         agent.run(tasks).await
-    })
+    });
+    // A look-up of the collector's name may hang in the resolver's thread.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
 }
 
 /// The tasks around the loop, and what they tell it.
@@ -332,8 +335,8 @@ impl Agent {
         }
         let Some((uplink, isp)) = self.names.get(usize::from(sample.uplink.0)).cloned() else { return };
         let rtt = match sample.outcome {
-            crate::domain::ProbeOutcome::Answered(rtt) => Some(rtt),
-            crate::domain::ProbeOutcome::Failed(_) => None,
+            ProbeOutcome::Answered(rtt) => Some(rtt),
+            ProbeOutcome::Failed(_) => None,
         };
         self.record(Record::Probe { at: sample.sent_at, uplink, isp, class: sample.class.clone(), rtt });
     }

@@ -32,6 +32,16 @@ pub enum KernelError {
         /// What was tried, and on what.
         what: String,
     },
+    /// Another program has a next hop where ours should be; it is not touched.
+    #[error(
+        "cannot {what}: a program with route protocol {protocol} holds that id; choose another kernel.nexthop_base"
+    )]
+    Taken {
+        /// What was tried.
+        what: String,
+        /// Protocol number of the other program.
+        protocol: u8,
+    },
     /// The kernel does not know next-hop objects.
     #[error(
         "cannot {what}: this kernel has no next-hop objects; Linux 5.4 or newer is needed (`uname -r` shows what runs)"
@@ -92,7 +102,7 @@ impl KernelError {
     pub(super) fn refused(what: impl Into<String>, refusal: Refusal) -> Self {
         let what = what.into();
         match refusal.errno {
-            libc::EPERM | libc::EACCES => Self::Privilege { what },
+            libc::EPERM => Self::Privilege { what },
             _ => Self::Refused { what, refusal },
         }
     }

@@ -66,6 +66,9 @@ pub struct Applied {
     pub done: usize,
     /// Changes that it refused, each with its error.
     pub failed: Vec<(Change, KernelError)>,
+    /// Deletions that were not tried, because an addition before them was refused: what works is not taken away while
+    /// its successor is missing.
+    pub held_back: usize,
 }
 
 /// Result of a route lookup.
@@ -84,6 +87,8 @@ pub struct Lookup {
 pub struct FibSocket {
     socket: socket::RequestSocket,
     own: ownership::Ownership,
+    /// Next hops of others in our range of ids, as last read.
+    strangers: std::collections::BTreeMap<u32, u8>,
 }
 
 impl FibSocket {
@@ -92,7 +97,11 @@ impl FibSocket {
     /// # Errors
     /// When the socket cannot be opened.
     pub fn open(own: &Kernel) -> Result<Self, KernelError> {
-        Ok(Self { socket: socket::RequestSocket::open()?, own: ownership::Ownership::new(own) })
+        Ok(Self {
+            socket: socket::RequestSocket::open()?,
+            own: ownership::Ownership::new(own),
+            strangers: std::collections::BTreeMap::new(),
+        })
     }
 
     /// Reads everything of ours: next hops of our id range and protocol, routes of our tables and protocol, rules of
@@ -101,18 +110,24 @@ impl FibSocket {
     /// # Errors
     /// When the kernel has no next-hop objects, does not answer in time, or answers with an error.
     pub async fn read(&mut self) -> Result<Fib, KernelError> {
-        read::fib(&mut self.socket, self.own).await
+        let found = read::fib(&mut self.socket, self.own).await?;
+        self.strangers = found.strangers;
+        Ok(found.fib)
     }
 
     /// Applies changes in order, in batches, with every acknowledgement accounted for. Needs `CAP_NET_ADMIN`.
     ///
     /// A change that finds its work done (a rule that is there, an object that is gone) counts as done. A gateway that
-    /// no connected prefix covers is taken to be on its link.
+    /// no connected prefix covers is taken to be on its link. A next hop of another program that was seen at the last
+    /// read is never overwritten.
     ///
     /// # Errors
     /// When the socket fails as a whole; refusals of single changes are in [`Applied`].
     pub async fn apply(&mut self, changes: &[Change]) -> Result<Applied, KernelError> {
-        write::apply(&mut self.socket, self.own, changes).await
+        let (mut refused, free) = write::split_taken(changes, &self.strangers);
+        let mut applied = write::apply(&mut self.socket, self.own, &free, !refused.is_empty()).await?;
+        applied.failed.append(&mut refused);
+        Ok(applied)
     }
 
     /// Asks the kernel where a packet forwarded to `destination` goes; `from` is the interface it would arrive on

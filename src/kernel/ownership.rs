@@ -43,8 +43,8 @@ impl Ownership {
             || table.checked_sub(self.probe_table).is_some_and(|offset| offset < PROBE_TABLES)
     }
 
-    /// Whether a next hop is ours.
-    pub(super) fn owns_next_hop(&self, id: u32, protocol: u8) -> bool {
-        protocol == self.protocol && id.checked_sub(self.nexthop_base).is_some_and(|offset| offset < NEXT_HOP_IDS)
+    /// Whether an id is in our range; a next hop there is ours if it also carries our protocol number.
+    pub(super) fn claims_next_hop(&self, id: u32) -> bool {
+        id.checked_sub(self.nexthop_base).is_some_and(|offset| offset < NEXT_HOP_IDS)
     }
 }

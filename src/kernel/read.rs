@@ -1,6 +1,6 @@
 //! Lists what is ours: next hops, groups, routes, rules.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
 use netlink_packet_route::{
@@ -30,24 +30,34 @@ const RTM_GETRULE: u16 = 34;
 const FRA_SRC: u16 = 2;
 const FRA_IIFNAME: u16 = 3;
 const FRA_PRIORITY: u16 = 6;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
 const FRA_TABLE: u16 = 15;
 const FRA_OIFNAME: u16 = 17;
 const FRA_PROTOCOL: u16 = 21;
 const RULE_HEADER: usize = 12;
 
+/// Everything of ours, and what stands in its way.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) fib: Fib,
+    /// Next hops of other protocols in our range of ids, with their protocol.
+    pub(super) strangers: BTreeMap<u32, u8>,
+}
+
 /// Reads everything of ours.
-pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership) -> Result<Fib, KernelError> {
-    let mut fib = next_hops(socket, own).await?;
+pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership) -> Result<Found, KernelError> {
+    let Found { mut fib, strangers } = next_hops(socket, own).await?;
     let mut listed = Routes::new();
     for family in Family::BOTH {
         for table in own.tables() {
             listed.extend(routes(socket, own, family, table).await?);
+            tokio::task::yield_now().await;
         }
         fib.rules.extend(rules(socket, own, family).await?);
     }
     // In one go: the kernel lists in order, and a sorted list becomes a map much faster than entry by entry.
     fib.routes = listed.into_iter().collect();
-    Ok(fib)
+    Ok(Found { fib, strangers })
 }
 
 /// The number of a family in netlink headers.
@@ -58,12 +68,12 @@ pub(super) fn address_family(family: Family) -> AddressFamily {
     }
 }
 
-async fn next_hops(socket: &mut RequestSocket, own: Ownership) -> Result<Fib, KernelError> {
+async fn next_hops(socket: &mut RequestSocket, own: Ownership) -> Result<Found, KernelError> {
     const WHAT: &str = "list next-hop objects";
     let request = Request::new(RTM_GETNEXTHOP, 0, &NextHopMessage::default());
-    let listed = socket.dump(WHAT, request, |fib: &mut Fib, message| {
+    let listed = socket.dump(WHAT, request, |found: &mut Found, message| {
         if message.kind == RTM_NEWNEXTHOP {
-            take_next_hop(fib, own, &NextHopMessage::parse(message.payload)?);
+            take_next_hop(found, own, &NextHopMessage::parse(message.payload)?);
         }
         Ok(())
     });
@@ -73,11 +83,14 @@ async fn next_hops(socket: &mut RequestSocket, own: Ownership) -> Result<Fib, Ke
     })
 }
 
-fn take_next_hop(fib: &mut Fib, own: Ownership, message: &NextHopMessage) {
-    let Some(id) = message.id.filter(|id| own.owns_next_hop(*id, message.protocol)) else {
+fn take_next_hop(found: &mut Found, own: Ownership, message: &NextHopMessage) {
+    let Some(id) = message.id.filter(|id| own.claims_next_hop(*id)) else {
         return;
     };
-    if let Some(members) = &message.group {
+    let fib = &mut found.fib;
+    if message.protocol != own.protocol {
+        found.strangers.insert(id, message.protocol);
+    } else if let Some(members) = &message.group {
         fib.groups.insert(NextHopId(id), members.iter().map(|member| NextHopId(member.id)).collect());
     } else if let Some(index) = message.interface {
         fib.next_hops.insert(NextHopId(id), NextHop { index: IfIndex(index), gateway: message.gateway });
@@ -152,7 +165,7 @@ pub(super) fn rule(payload: &[u8], own: Ownership, family: Family) -> Result<Opt
         return Ok(None);
     }
     let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, None);
-    let (mut input, mut output, mut source) = (None, None, None);
+    let (mut input, mut output, mut source, mut suppressed) = (None, None, None, None);
     for attribute in attributes(payload, RULE_HEADER) {
         let (kind, value) = attribute?;
         match kind {
@@ -162,11 +175,17 @@ pub(super) fn rule(payload: &[u8], own: Ownership, family: Family) -> Result<Opt
             FRA_IIFNAME => input = Some(text_of(value)),
             FRA_OIFNAME => output = Some(text_of(value)),
             FRA_SRC => source = Some(parse_ip(value)?),
+            // -1: nothing is suppressed; IPv4 and IPv6 always say so.
+            FRA_SUPPRESS_PREFIXLEN => suppressed = Some(parse_u32(value)?).filter(|length| *length != u32::MAX),
             _ => {}
         }
     }
     let inverted = header.flags.contains(RuleFlags::Invert);
-    let selector = selector(input, output, source, inverted);
+    let selector = match (selector(input, output, source, inverted), suppressed) {
+        (Some(Selector::Source(address)), Some(0)) => Some(Selector::SourceUnlessDefault(address)),
+        (selector, None) => selector,
+        (_, Some(_)) => None,
+    };
     Ok(selector.filter(|_| protocol == Some(own.protocol)).map(|selector| Rule {
         family,
         preference,

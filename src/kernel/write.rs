@@ -1,6 +1,6 @@
 //! Changes into messages, verdicts into results.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
@@ -44,15 +44,24 @@ enum OnLink {
 }
 
 /// Applies changes in order.
+///
+/// Deletions are held back once an addition was refused: by the kernel, or before (`refused_before`).
 pub(super) async fn apply(
     socket: &mut RequestSocket,
     own: Ownership,
     changes: &[Change],
+    refused_before: bool,
 ) -> Result<Applied, KernelError> {
     let mut applied = Applied::default();
     // Of one kind only, so that a next hop is there, with its second attempt, before a group that refers to it.
     for alike in changes.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
+        if (refused_before || !applied.failed.is_empty()) && alike.iter().all(is_deletion) {
+            // What was to take the place of these is not there.
+            applied.held_back += alike.len();
+            continue;
+        }
         for batch in alike.chunks(BATCH) {
+            tokio::task::yield_now().await;
             for (change, refusal) in attempt(socket, own, batch, OnLink::Proven, &mut applied).await? {
                 if !is_gateway_unreachable(&change, &refusal) {
                     applied.failed.push(failure(change, refusal));
@@ -87,14 +96,39 @@ async fn attempt(
     Ok(refused)
 }
 
+/// Sets aside the changes that would overwrite a next hop of another program.
+pub(super) fn split_taken(
+    changes: &[Change],
+    strangers: &BTreeMap<u32, u8>,
+) -> (Vec<(Change, KernelError)>, Vec<Change>) {
+    let (mut refused, mut free) = (Vec::new(), Vec::with_capacity(changes.len()));
+    for change in changes {
+        let holder = match change {
+            Change::SetNextHop(id, ..) | Change::SetGroup(id, _) => strangers.get(&id.0),
+            _ => None,
+        };
+        match holder {
+            Some(protocol) => {
+                refused.push((
+                    change.clone(),
+                    KernelError::Taken { what: describe_change(change), protocol: *protocol },
+                ));
+            }
+            None => free.push(change.clone()),
+        }
+    }
+    (refused, free)
+}
+
+fn is_deletion(change: &Change) -> bool {
+    matches!(change, Change::DeleteRoute(..) | Change::DeleteRule(_) | Change::DeleteNextHop(_))
+}
+
 /// What was to be there is there, or what was to go is gone.
 fn is_already_so(change: &Change, refusal: &Refusal) -> bool {
     match change {
         Change::AddRule(_) => refusal.errno == libc::EEXIST,
-        Change::DeleteRoute(..) | Change::DeleteRule(_) | Change::DeleteNextHop(_) => {
-            matches!(refusal.errno, libc::ENOENT | libc::ESRCH)
-        }
-        Change::SetNextHop(..) | Change::SetGroup(..) | Change::SetRoute(..) => false,
+        _ => is_deletion(change) && matches!(refusal.errno, libc::ENOENT | libc::ESRCH),
     }
 }
 
@@ -108,7 +142,12 @@ fn is_gateway_unreachable(change: &Change, refusal: &Refusal) -> bool {
 }
 
 fn failure(change: Change, refusal: Refusal) -> (Change, KernelError) {
-    let what = match &change {
+    let error = KernelError::refused(describe_change(&change), refusal);
+    (change, error)
+}
+
+fn describe_change(change: &Change) -> String {
+    match change {
         Change::SetNextHop(id, _, next_hop) => format!("set next hop {} to {}", id.0, describe(next_hop)),
         Change::SetGroup(id, members) => {
             format!("set next-hop group {} to {:?}", id.0, members.iter().map(|member| member.0).collect::<Vec<_>>())
@@ -125,8 +164,7 @@ fn failure(change: Change, refusal: Refusal) -> (Change, KernelError) {
             format!("delete {} rule {} to table {}", rule.family, rule.preference, rule.table)
         }
         Change::DeleteNextHop(id) => format!("delete next hop {}", id.0),
-    };
-    (change, KernelError::refused(what, refusal))
+    }
 }
 
 fn describe(next_hop: &NextHop) -> String {
@@ -238,10 +276,13 @@ fn rule_message(own: Ownership, rule: &Rule) -> RuleMessage {
             message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
         }
         Selector::OutputInterface(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
-        Selector::Source(address) => {
+        Selector::Source(address) | Selector::SourceUnlessDefault(address) => {
             message.header.src_len = if address.is_ipv4() { 32 } else { 128 };
             message.attributes.push(RuleAttribute::Source(*address));
         }
+    }
+    if matches!(rule.selector, Selector::SourceUnlessDefault(_)) {
+        message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
     }
     message
 }

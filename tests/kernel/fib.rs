@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use peerward::{
+    config::Kernel,
     domain::{Family, NextHop},
     kernel::{FibSocket, KernelError},
     plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
@@ -126,6 +127,41 @@ pub fn partial_failure() {
         let text = error.to_string();
         assert!(text.contains("set route 100.64.13.0/24 of table 7700 to next-hop group 7700900"), "{text}");
         assert_eq!(socket.read().await.unwrap().routes.len(), 180);
+    });
+}
+
+pub fn held_back() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        let fib = scene.fib(0, 1);
+        install(&mut socket, &fib).await;
+        let (route, _) = fib.routes.iter().find(|((table, _), _)| *table == ours().table).unwrap();
+        // The successor is refused, and so its predecessor must stay.
+        let nowhere = NextHopId(ours().nexthop_base + 900);
+        let changes =
+            [Change::SetRoute(ours().table, numbered(1), Via::Group(nowhere)), Change::DeleteRoute(route.0, route.1)];
+        let applied = socket.apply(&changes).await.unwrap();
+        assert_eq!((applied.done, applied.failed.len(), applied.held_back), (0, 1, 1));
+        assert_eq!(socket.read().await.unwrap(), fib);
+    });
+}
+
+pub fn taken_ids() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let intruder = Kernel { protocol: 99, ..ours() };
+        let mut them = FibSocket::open(&intruder).unwrap();
+        let id = NextHopId(ours().nexthop_base);
+        let set = |uplink| Change::SetNextHop(id, Family::Ipv4, scene.next_hop(uplink, Family::Ipv4));
+        apply(&mut them, &[set(0)]).await;
+        let theirs = them.read().await.unwrap();
+        let mut us = FibSocket::open(&ours()).unwrap();
+        assert_eq!(us.read().await.unwrap(), Fib::default());
+        let applied = us.apply(&[set(1)]).await.unwrap();
+        let (_, error) = &applied.failed[0];
+        assert!(error.to_string().contains("a program with route protocol 99 holds that id"), "{error}");
+        assert_eq!(them.read().await.unwrap(), theirs, "it is not touched");
     });
 }
 

@@ -1,5 +1,10 @@
 //! Where the kernel says that packets go.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use peerward::kernel::FibSocket;
 
 use crate::scene::{CLIENT_V4, MICROSOFT_V4, MICROSOFT_V6, Scene, gateways, install, ours};
@@ -31,6 +36,28 @@ pub fn forwarded_and_own() {
             );
         }
     });
+}
+
+pub fn own_networks() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        install(&mut socket, &scene.fib(0, 1)).await;
+    });
+    // By a bound socket, because a look-up of the router's own packets takes no source address.
+    for (destination, interface) in [("192.168.7.1", "lan0"), (MICROSOFT_V4, "wan0")] {
+        let before = scene.sent_by(interface);
+        scene.router.run(|| {
+            let socket = std::net::UdpSocket::bind("10.0.0.2:0").unwrap();
+            (0..50).for_each(|_| _ = socket.send_to(b"x", (destination, 9)).unwrap());
+        });
+        // The first ones wait until the neighbour is resolved.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while scene.sent_by(interface) < before + 50 {
+            assert!(Instant::now() < deadline, "to {destination} not by {interface}");
+            sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 pub fn no_way() {

@@ -49,6 +49,14 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// Packets that the router sent by an interface so far.
+    pub fn sent_by(&self, interface: &str) -> u64 {
+        // Column 10 after the name, "packets" of "Transmit".
+        let table = self.router.run(|| std::fs::read_to_string("/proc/thread-self/net/dev").unwrap());
+        let row = table.lines().find_map(|line| line.trim().strip_prefix(&format!("{interface}:"))).unwrap();
+        row.split_whitespace().nth(9).unwrap().parse().unwrap()
+    }
+
     pub fn new() -> Self {
         let router = Namespace::new("router").unwrap();
         router.sysctl("net/ipv4/ip_forward", "1").unwrap();
@@ -131,7 +139,8 @@ fn rules(family: Family, own: &Kernel) -> BTreeSet<Rule> {
     let source = if family == Family::Ipv4 { "10.0.0.2" } else { "2001:db8:0::2" };
     [
         (own.probe_rule_preference, Selector::OutputInterface("wan0".to_owned()), own.probe_table),
-        (own.probe_rule_preference, Selector::Source(source.parse().unwrap()), own.probe_table),
+        (own.probe_rule_preference, Selector::SourceUnlessDefault(source.parse().unwrap()), 254),
+        (own.probe_rule_preference + 1, Selector::Source(source.parse().unwrap()), own.probe_table),
         (own.rule_preference, Selector::Forwarded, own.table),
         (own.backup_rule_preference, Selector::Forwarded, own.backup_table),
     ]
@@ -167,14 +176,14 @@ pub fn on<T: Send>(namespace: &Namespace, conversation: impl AsyncFnOnce() -> T 
 pub async fn install(socket: &mut FibSocket, desired: &Fib) {
     let observed = socket.read().await.unwrap();
     let changes = difference(desired, &observed);
-    let Applied { done, failed } = socket.apply(&changes).await.unwrap();
+    let Applied { done, failed, .. } = socket.apply(&changes).await.unwrap();
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(done, changes.len());
 }
 
 /// Applies changes of which none may be refused.
 pub async fn apply(socket: &mut FibSocket, changes: &[Change]) {
-    let Applied { done, failed } = socket.apply(changes).await.unwrap();
+    let Applied { done, failed, .. } = socket.apply(changes).await.unwrap();
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(done, changes.len());
 }

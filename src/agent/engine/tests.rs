@@ -72,16 +72,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self::with(Fib::default())
+        Self::with(&Fib::default())
     }
 
     /// A world in which the kernel holds `observed` already.
-    fn with(observed: Fib) -> Self {
+    fn with(observed: &Fib) -> Self {
         let config = config::parse(CONFIG, Path::new("branch.toml")).unwrap();
         let catalogue = Catalogue::load(&config.destinations).unwrap();
         let now = BootTime(Duration::from_secs(100));
         let mut engine = Engine::new(config, catalogue, now);
-        engine.adopt(&observed, now);
+        engine.adopt(observed, now);
         let weather = BTreeMap::from([(KORDIA, FAIR), (CCL, FAIR)]);
         Self { engine, router: router(), weather, now, sent: 0, events: Vec::new() }
     }
@@ -253,7 +253,7 @@ fn one_lost_probe_in_fifty_moves_nothing() {
 #[test]
 fn a_restart_adopts_what_the_kernel_holds_and_changes_nothing() {
     let held = settled().engine.desired();
-    let mut world = World::with(held.clone());
+    let mut world = World::with(&held);
     world.read_router();
     assert_eq!(plan::difference(&world.engine.desired(), &held), []);
     world.pass(Duration::from_secs(30));
@@ -266,7 +266,7 @@ fn a_restart_on_the_second_isp_returns_to_the_first_only_by_the_rules() {
     let mut before = settled();
     before.cut_carrier("wan0", false);
     let held = before.engine.desired();
-    let mut world = World::with(held);
+    let mut world = World::with(&held);
     world.read_router();
     assert_eq!(world.everything_on(), Some(CCL));
     world.pass(Duration::from_secs(5));

@@ -126,11 +126,12 @@ struct Rules {
 
 impl Rules {
     fn check(&self, document: &Document<'_>) {
-        for (earlier, later, order) in [
-            (&self.probe, &self.primary, "probe_rule_preference must be below rule_preference"),
-            (&self.primary, &self.backup, "rule_preference must be below backup_rule_preference"),
+        // Probe rules have two preferences, one after the other.
+        for (earlier, room, later, order) in [
+            (&self.probe, 2, &self.primary, "probe_rule_preference must be at least 2 below rule_preference"),
+            (&self.primary, 1, &self.backup, "rule_preference must be below backup_rule_preference"),
         ] {
-            if earlier.value >= later.value {
+            if earlier.value + room > later.value {
                 let problem = format!("{order}, but is {} against {}", earlier.value, later.value);
                 blame(document, [earlier, later], &problem, "probes first, then chosen paths, then backups");
             }

@@ -149,7 +149,7 @@ prop_compose! {
     fn kernel()(
         mode in select(vec![Mode::Observe, Mode::Enforce]), on_stop in select(vec![OnStop::Keep, OnStop::Withdraw]),
         table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=u32::MAX - 64,
-        probe_rule_preference in 1..=1000_u32, rule_preference in 1001..=2000_u32,
+        probe_rule_preference in 1..=1000_u32, rule_preference in 1002..=2000_u32,
         backup_rule_preference in 2001..=32_765_u32, protocol in 5..=255_u8, base in 1..=0xffff_u32,
     ) -> Kernel {
         Kernel {

@@ -141,15 +141,17 @@ fn every_attached_uplink_has_a_probe_table_with_rules_for_its_interface_and_its_
             ((7711, net("::/0")), Via::NextHop(next_hop(IIJ, Family::Ipv6))),
         ]
     );
-    let rule = |family, selector| Rule { family, preference: 7690, selector, table: 7711 };
+    let rule = |family, preference, selector, table| Rule { family, preference, selector, table };
     let bound = || Selector::OutputInterface("wan1".to_owned());
     assert_eq!(
         fib.rules,
         BTreeSet::from([
-            rule(Family::Ipv4, bound()),
-            rule(Family::Ipv4, Selector::Source(address("192.0.2.18"))),
-            rule(Family::Ipv6, bound()),
-            rule(Family::Ipv6, Selector::Source(address("2001:db8:1::2"))),
+            rule(Family::Ipv4, 7690, bound(), 7711),
+            rule(Family::Ipv4, 7690, Selector::SourceUnlessDefault(address("192.0.2.18")), 254),
+            rule(Family::Ipv4, 7691, Selector::Source(address("192.0.2.18")), 7711),
+            rule(Family::Ipv6, 7690, bound(), 7711),
+            rule(Family::Ipv6, 7690, Selector::SourceUnlessDefault(address("2001:db8:1::2")), 254),
+            rule(Family::Ipv6, 7691, Selector::Source(address("2001:db8:1::2")), 7711),
         ])
     );
 }

@@ -10,6 +10,7 @@
 mod agent;
 mod branch;
 pub mod collector;
+pub mod demo;
 mod edge;
 mod error;
 mod fabric;

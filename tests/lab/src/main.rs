@@ -1,10 +1,9 @@
 //! `peerward-lab`: the branch in a box for people.
 
-mod demo;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use peerward_lab::demo;
 
 /// A branch router, its ISPs and a Microsoft edge in network namespaces of this machine.
 #[derive(Debug, Parser)]
@@ -28,6 +27,6 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match line.command {
-        Command::Demo(options) => demo::run(options),
+        Command::Demo(options) => demo::run(options, None),
     }
 }

@@ -7,6 +7,7 @@ mod summary;
 
 use std::{
     io::{self, IsTerminal},
+    path::PathBuf,
     process::ExitCode,
     time::Instant,
 };
@@ -17,20 +18,26 @@ use summary::{Step, Summary};
 
 /// Switches of the demo.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// One JSON object a line; the last one is the summary
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Wait for Enter between the steps, to look around with ip(8)
     #[arg(long, conflicts_with = "json")]
-    pause: bool,
+    pub pause: bool,
 }
 
-/// Runs it. Success only if every step did what it should.
-pub(crate) fn run(options: Options) -> ExitCode {
+/// Runs it with this binary of the agent, or with the workspace's own, built if need be. Success only if every step did
+/// what it should.
+pub fn run(options: Options, binary: Option<PathBuf>) -> ExitCode {
     let mut narrator = Narrator::new(options.json, wants_colour());
-    narrator.note("building peerward, if it is not built yet");
-    let built = peerward_lab::find_binary();
+    let built = binary.map_or_else(
+        || {
+            narrator.note("building peerward, if it is not built yet");
+            crate::find_binary()
+        },
+        Ok,
+    );
     narrator.restart_clock();
     let started = Instant::now();
     let mut stage = match built.and_then(Stage::build) {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peerward_lab::{
+use crate::{
     Agent, AgentSettings, Branch, ClientFlow, GapReport, INTERNET_IPV4, INTERNET_IPV6, LabError, MICROSOFT_IPV4,
     MICROSOFT_IPV6, PathProfile, Reporting,
 };

@@ -2,7 +2,7 @@
 
 use std::{thread::sleep, time::Duration};
 
-use peerward_lab::{LabError, PathProfile};
+use crate::{LabError, PathProfile};
 
 use super::{
     narrator::Narrator,

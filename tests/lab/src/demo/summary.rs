@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerward_lab::GapReport;
+use crate::GapReport;
 use serde::Serialize;
 
 /// Outcome of one step.
