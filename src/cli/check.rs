@@ -14,7 +14,7 @@ use super::{
     table::{Align, Cell, Table},
 };
 use crate::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, SourceSummary},
     config::{self, Config, Endpoint, Mode, NextHopSpec},
     domain::{ClassId, Family},
     partners::Registry,
@@ -36,6 +36,7 @@ pub struct Resolved {
     isps: Vec<ResolvedIsp>,
     uplinks: Vec<ResolvedUplink>,
     classes: Vec<ResolvedClass>,
+    sources: Vec<SourceSummary>,
     report: Option<String>,
 }
 
@@ -138,6 +139,7 @@ fn resolve(config: &Config, catalogue: &Catalogue) -> Resolved {
         isps: isps.collect(),
         uplinks: uplinks.collect(),
         classes: classes.collect(),
+        sources: catalogue.sources().to_vec(),
         report: config.report.as_ref().map(|report| url(&report.endpoint)),
     }
 }
@@ -162,6 +164,9 @@ pub fn render(file: &Path, resolved: &Resolved, style: Style) -> String {
     let meaning = if resolved.mode == Mode::Observe.as_str() { " (nothing is written to the kernel)" } else { "" };
     facts.add("mode", format!("{}{meaning}", resolved.mode));
     facts.add("reporting", visible(resolved.report.as_deref().unwrap_or("not configured")));
+    for source in &resolved.sources {
+        facts.add("source", visible(&source.to_string()));
+    }
     let ok = visible(&format!("{}: ok", file.display()));
     [format!("{ok}\n{}", facts.render()), isps(resolved, style), uplinks(resolved, style), classes(resolved, style)]
         .join("\n")
