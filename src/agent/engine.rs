@@ -69,7 +69,12 @@ impl Engine {
 
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
     pub fn adopt(&mut self, observed: &Fib, now: BootTime) {
-        for (class, (chosen, backup)) in self.layout.adoptable(observed) {
+        for (class, held) in self.layout.adoptable(observed) {
+            let (chosen, backup) = match held {
+                // The primary lost its link while no agent ran: the standing backup carries the traffic.
+                (None, standing) => (standing, None),
+                both => both,
+            };
             if chosen.is_some() {
                 self.memories.insert(class, Memory { chosen, backup, since: now });
             }

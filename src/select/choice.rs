@@ -26,7 +26,7 @@ impl<'a> Choice<'a> {
 pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
     let mut choice = match memory.chosen.and_then(|uplink| field.runner(uplink)) {
         None => first_choice(field),
-        Some(current) if current.is(PathState::Down) || !current.open() => leave_lost(field, current),
+        Some(current) if current.is(PathState::Down) || !current.open() => leave_lost(field, current, memory),
         Some(current) => keep_or_move(field, current),
     };
     if let Some(chosen) = choice.chosen {
@@ -56,11 +56,29 @@ fn first_choice<'a>(field: &Field<'a>) -> Choice<'a> {
     }
 }
 
-/// The one in charge carries nothing any more: the best that is left, at once.
-fn leave_lost<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {
-    let Some(best) = field.best() else { return nothing_usable(field) };
+/// The one in charge carries nothing any more: the best that is left, at once. The backup counts even before it is
+/// measured, because the kernel has put the packets there already when the one in charge lost its link.
+fn leave_lost<'a>(field: &Field<'a>, current: Runner<'a>, memory: &Memory) -> Choice<'a> {
+    let standing =
+        memory.backup.and_then(|uplink| field.runner(uplink)).filter(|backup| backup.is(PathState::Unknown));
+    let Some(best) = field.best().or(standing.filter(|_| !current.open())) else {
+        return nothing_better(field, current);
+    };
     let reason = Reason::LeftLost { from: current.label().clone(), cause: current.cause(), on: best.label().clone() };
     Choice::on(best, reason)
+}
+
+/// The one in charge does not answer, and neither does any other. To move the traffic, even to the main table, would cost
+/// every connection its way and gain nothing: it stays while the kernel has a way through. An uplink that answers but is
+/// excluded by policy may be where the main table leads: then the main table is better.
+fn nothing_better<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {
+    let answers = |runner: &Runner<'a>| {
+        runner.attached().is_some_and(|path| matches!(path.state, PathState::Up | PathState::Degraded))
+    };
+    if !current.open() || field.runners().any(|runner| answers(&runner)) {
+        return nothing_usable(field);
+    }
+    Choice::on(current, Reason::NothingBetter { on: current.label().clone(), cause: current.cause() })
 }
 
 fn keep_or_move<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {

@@ -7,7 +7,8 @@
 //!
 //! 1. Traffic may be put on an uplink that policy does not exclude, that the kernel has a way through, and whose path
 //!    is up or degraded. A path not measured yet carries only what it carried already.
-//! 2. What can no longer carry traffic is left at once, for the most preferred that is up, else that is degraded.
+//! 2. What can no longer carry traffic is left at once, for the most preferred that is up, else that is degraded, else for
+//!    the backup that is not measured yet. Where nothing answers at all, traffic stays while the kernel has a way through.
 //! 3. A degraded uplink is left when it has been degraded for `leave_after` and another one is up.
 //! 4. A more preferred uplink is returned to when it has been up for `return_after`.
 //! 5. Where nothing is in charge yet, the most preferred is chosen; a more preferred one whose first measurements are

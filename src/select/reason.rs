@@ -77,6 +77,13 @@ pub enum Reason {
         /// Its figures.
         evidence: String,
     },
+    /// Stays: does not answer, and neither does any other.
+    NothingBetter {
+        /// The uplink in charge.
+        on: Label,
+        /// What happened to it.
+        cause: String,
+    },
     /// Stays for now: a more preferred uplink is up, but not for long enough.
     WaitsToReturn {
         /// The uplink in charge.
@@ -121,6 +128,7 @@ impl fmt::Display for Reason {
                 Seconds(*leave_after)
             ),
             Self::LeastBad { on, evidence } => write!(f, "stays on {on}: degraded ({evidence}), and nothing is up"),
+            Self::NothingBetter { on, cause } => write!(f, "stays on {on}: {cause}, and no other uplink answers"),
             Self::WaitsToReturn { on, to, up_for, return_after } => write!(
                 f,
                 "stays on {on}: {to} has been up for {} of {} before traffic returns",

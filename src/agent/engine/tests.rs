@@ -276,6 +276,41 @@ fn a_restart_on_the_second_isp_returns_to_the_first_only_by_the_rules() {
 }
 
 #[test]
+fn a_restart_while_the_standing_backup_carries_the_traffic_leaves_it_there() {
+    let mut held = settled().engine.desired();
+    // What the kernel does when the carrier of the primary goes.
+    held.routes.retain(|(table, _), _| *table != 7700);
+    let mut world = World::with(&held);
+    world.router.links.values_mut().find(|link| link.name == "wan0").unwrap().carrier = false;
+    world.read_router();
+    assert_eq!(world.everything_on(), Some(CCL));
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(CCL));
+    assert_eq!(world.moves(), 0, "{:?}", world.events);
+}
+
+#[test]
+fn the_backup_takes_over_even_before_it_is_measured() {
+    let held = settled().engine.desired();
+    let mut world = World::with(&held);
+    world.read_router();
+    world.cut_carrier("wan0", false);
+    assert_eq!(world.everything_on(), Some(CCL));
+}
+
+#[test]
+fn when_nothing_answers_anywhere_traffic_is_left_in_peace() {
+    let mut world = settled();
+    let held = world.engine.desired();
+    world.weather = BTreeMap::from([(KORDIA, BLACK_HOLE), (CCL, BLACK_HOLE)]);
+    world.pass(Duration::from_secs(30));
+    let primary = |fib: &Fib| fib.routes.iter().filter(|((table, _), _)| *table == 7700).count();
+    assert_eq!(primary(&world.engine.desired()), primary(&held), "nothing falls to the main table");
+    let classes = world.engine.catalogue.classes().len();
+    assert!(world.moves() <= classes, "a class moves at most once, while the other ISP still seems to answer");
+}
+
+#[test]
 fn without_any_isp_everything_is_left_to_the_main_table_until_one_appears() {
     let mut world = World::new();
     world.router.links.clear();

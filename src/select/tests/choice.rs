@@ -116,7 +116,23 @@ fn of_what_is_left_the_one_that_is_up_goes_before_the_preferred_one() {
 
 #[test]
 fn a_path_not_measured_yet_gets_no_traffic_even_when_all_others_are_lost() {
-    assert_eq!(decided([down(), unknown(60.0), down()], &on(NTT)).chosen, None);
+    assert_eq!(decided([unattached(), unknown(60.0), down()], &on(NTT)).chosen, None);
+}
+
+#[test]
+fn a_backup_not_measured_yet_takes_over_from_what_is_lost() {
+    let memory = Memory { backup: Some(KDDI), ..on(NTT) };
+    assert_eq!(decided([unattached(), unknown(1.0), down()], &memory).chosen, Some(KDDI));
+}
+
+#[test]
+fn where_nothing_answers_traffic_stays_while_the_kernel_has_a_way_through() {
+    for others in [down(), unattached(), unknown(60.0)] {
+        let decision = decided([down(), others.clone(), others], &on(NTT));
+        assert_eq!(decision.chosen, Some(NTT));
+        assert!(matches!(decision.reason, Reason::NothingBetter { .. }));
+    }
+    assert_eq!(decided([unattached(), down(), down()], &on(NTT)).chosen, None);
 }
 
 // Degraded.

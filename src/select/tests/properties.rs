@@ -62,6 +62,15 @@ fn carries(policy: &Policy, paths: &Paths, uplink: UplinkId) -> bool {
     path.is_some() && standing.is_some_and(|standing| standing != Standing::Excluded)
 }
 
+/// Traffic that stays on a path that does not answer: the kernel has a way through, policy allows it, it was there
+/// before, and nothing answers anywhere.
+fn stays_for_want_of_better(policy: &Policy, paths: &Paths, memory: &Memory, chosen: UplinkId) -> bool {
+    let answered =
+        |path: &PathInput| path.unattached.is_none() && matches!(path.state, PathState::Up | PathState::Degraded);
+    let allowed = policy.order().iter().any(|(own, standing)| *own == chosen && *standing != Standing::Excluded);
+    allowed && memory.chosen == Some(chosen) && paths[&chosen].unattached.is_none() && !paths.values().any(answered)
+}
+
 proptest! {
     #[test]
     fn the_same_inputs_give_the_same_decision(
@@ -76,8 +85,9 @@ proptest! {
     ) {
         let decision = decided(&policy, &paths, &memory, NOW);
         if let Some(chosen) = decision.chosen {
-            prop_assert!(carries(&policy, &paths, chosen));
-            prop_assert!(paths[&chosen].state != PathState::Unknown || memory.chosen == Some(chosen));
+            prop_assert!(carries(&policy, &paths, chosen) || stays_for_want_of_better(&policy, &paths, &memory, chosen));
+            let before = [memory.chosen, memory.backup].contains(&Some(chosen));
+            prop_assert!(paths[&chosen].state != PathState::Unknown || before);
         }
         prop_assert_eq!(decision.candidates.len(), usize::from(UPLINKS));
     }
@@ -101,7 +111,9 @@ proptest! {
     ) {
         let known = paths.values().all(|path| path.state != PathState::Unknown);
         let good = paths.keys().any(|own| carries(&policy, &paths, *own));
-        prop_assert!(!known || decided(&policy, &paths, &memory, NOW).chosen.is_some() == good);
+        let chosen = decided(&policy, &paths, &memory, NOW).chosen;
+        prop_assert!(!known || !good || chosen.is_some());
+        prop_assert!(good || chosen.is_none_or(|chosen| stays_for_want_of_better(&policy, &paths, &memory, chosen)));
     }
 
     #[test]

@@ -42,6 +42,10 @@ fn every_reason_says_what_happened_with_names_figures_and_times() {
         ),
         (
             decided([down(), unattached(), down()], &on(NTT)),
+            "stays on NTT: 3 probes in a row lost: no answer, and no other uplink answers",
+        ),
+        (
+            decided([down(), unattached(), down()], &Memory::default()),
             "no usable uplink: left to the main table (NTT: 3 probes in a row lost: no answer; \
              KDDI: interface wan0 has no carrier; IIJ: 3 probes in a row lost: no answer)",
         ),
