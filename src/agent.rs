@@ -16,7 +16,6 @@ mod reconcile;
 mod snapshot;
 
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,14 +31,14 @@ use tokio::{
 pub use self::engine::Engine;
 use self::{
     reconcile::{FibStatus, Order, Reconciler, Trust},
-    snapshot::Surroundings,
+    snapshot::{Held, Surroundings},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError},
     clock::boot_time,
     config::{Config, Mode, OnStop},
     domain::{
-        BootTime, ClassId, Event, EventKind, ProbeOutcome, ProbeSample, ReadState, RouterState, Severity, UplinkId,
+        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, ReadState, RouterState, Severity, UplinkId,
         view::{ReportingView, Snapshot},
     },
     kernel::{Doubt, KernelError, watch_router},
@@ -51,6 +50,8 @@ use crate::{
 
 /// How often figures that change with every probe are shown anew.
 const REFRESH: Duration = Duration::from_millis(250);
+/// Samples taken before what they mean is acted upon.
+const SAMPLES_AT_ONCE: usize = 256;
 /// How long a withdrawal on request may take before the asker is told that it failed.
 const WITHDRAW_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the last report may take at shutdown.
@@ -121,7 +122,8 @@ struct Agent {
     started: BootTime,
     withdrawn: bool,
     names: Vec<(Arc<str>, Arc<str>)>,
-    announced: BTreeSet<ClassId>,
+    held: Held,
+    ordered: (u64, u64),
     failure_told: Option<String>,
     repairs_told: (u64, u64),
     records_dropped: u64,
@@ -144,7 +146,8 @@ impl Agent {
         let started = boot_time();
         let (reconciler, fib) = Reconciler::open(&config.kernel).await?;
         let mut engine = Engine::new(config.clone(), catalogue, started);
-        engine.adopt(&reconciler.observed(), started);
+        let adopted = reconciler.observed();
+        engine.adopt(&adopted, started);
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -166,10 +169,11 @@ impl Agent {
 
         let agent = Self {
             names: uplink_names(&config),
+            held: Held::new(&engine, &adopted),
+            ordered: (0, 0),
             engine,
             started,
             withdrawn: false,
-            announced: BTreeSet::new(),
             failure_told: None,
             repairs_told: (0, 0),
             records_dropped: 0,
@@ -202,7 +206,7 @@ impl Agent {
                 ended = &mut tasks.watcher => break watcher_ended(ended),
                 Ok(()) = tasks.router.changed() => self.router_changed(),
                 Ok(()) = tasks.fib.changed() => self.fib_changed(),
-                Some(sample) = tasks.samples.recv() => self.sampled(&sample),
+                Some(sample) = tasks.samples.recv() => self.sampled(&sample, &mut tasks.samples),
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
                 _ = refresh.tick() => self.publish(),
@@ -214,21 +218,29 @@ impl Agent {
 
     fn router_changed(&mut self) {
         let router = Arc::clone(&self.router_now.borrow());
+        let before = self.engine.version();
         let events = self.engine.router_changed(&router, boot_time());
-        let paths = self.engine.probe_paths();
-        self.paths.send_if_modified(|current| {
-            let news = *current != paths;
-            *current = paths;
-            news
-        });
-        self.order();
-        self.tell(events);
-        self.publish();
+        if self.engine.version() != before {
+            let paths = self.engine.probe_paths();
+            self.paths.send_if_modified(|current| {
+                let news = *current != paths;
+                *current = paths;
+                news
+            });
+        }
+        self.decided(events);
     }
 
-    fn sampled(&mut self, sample: &ProbeSample) {
-        let events = self.engine.sampled(sample, boot_time());
-        self.record_sample(sample);
+    /// Takes this sample and those that wait behind it, so that a black hole that all classes meet at once is answered
+    /// by one order.
+    fn sampled(&mut self, first: &ProbeSample, waiting: &mut mpsc::Receiver<ProbeSample>) {
+        let mut events = self.engine.sampled(first, boot_time());
+        self.record_sample(first);
+        for _ in 0..SAMPLES_AT_ONCE {
+            let Ok(sample) = waiting.try_recv() else { break };
+            events.extend(self.engine.sampled(&sample, boot_time()));
+            self.record_sample(&sample);
+        }
         self.decided(events);
     }
 
@@ -238,50 +250,41 @@ impl Agent {
     }
 
     fn decided(&mut self, events: Vec<EventKind>) {
-        if events.is_empty() {
-            return;
-        }
         self.order();
-        self.tell(events);
-        self.publish();
+        if !events.is_empty() {
+            self.tell(events);
+            self.publish();
+        }
     }
 
-    /// Hands the newest desired FIB to the reconciler, if it differs from the last one.
-    fn order(&self) {
-        if !self.engine.knows_router() {
+    /// Hands the newest desired FIB to the reconciler, if it may differ from the last one.
+    fn order(&mut self) {
+        let (version, serial) = self.ordered;
+        if self.withdrawn || !self.engine.knows_router() || self.engine.version() == version {
             return;
         }
-        let fib = if self.withdrawn { Fib::default() } else { self.engine.desired() };
-        let write = self.withdrawn || self.engine.config.kernel.mode == Mode::Enforce;
-        let order = Order { fib: Arc::new(fib), write };
-        self.orders.send_if_modified(|current| {
-            let news = current.as_ref() != Some(&order);
-            if news {
-                *current = Some(order);
-            }
-            news
-        });
+        self.ordered = (self.engine.version(), serial + 1);
+        let write = self.engine.config.kernel.mode == Mode::Enforce;
+        let order = Order { fib: Arc::new(self.engine.desired()), write, serial: serial + 1 };
+        self.orders.send_replace(Some(order));
     }
 
     fn fib_changed(&mut self) {
         let status = self.fib_now.borrow().clone();
-        let held: BTreeSet<ClassId> = self
-            .engine
-            .layout
-            .held(&status.observed)
-            .into_iter()
-            .filter(|(_, (primary, _))| primary.is_some())
-            .map(|(class, _)| class)
-            .collect();
+        let held = Held::new(&self.engine, &status.observed);
         let mut events = Vec::new();
-        for class in held.difference(&self.announced) {
-            let routes = self.engine.layout.routes(class).len();
-            events.push(EventKind::PrefixAnnouncement { class: class.clone(), routes });
+        for (class, uplink) in &held.primary {
+            let before = self.held.primary.get(class).copied().flatten();
+            match (before, uplink) {
+                (None, Some(_)) => {
+                    let routes = self.engine.layout.routes(class).len();
+                    events.push(EventKind::PrefixAnnouncement { class: class.clone(), routes });
+                }
+                (Some(_), None) => events.push(EventKind::PrefixWithdrawal { class: class.clone() }),
+                _ => {}
+            }
         }
-        for class in self.announced.difference(&held) {
-            events.push(EventKind::PrefixWithdrawal { class: class.clone() });
-        }
-        self.announced = held;
+        self.held = held;
         events.extend(self.repair_event(&status));
         events.extend(self.failure_event(&status));
         self.tell(events);
@@ -344,6 +347,9 @@ impl Agent {
     fn record(&mut self, record: Record) {
         let Some((records, _)) = &self.reporting else { return };
         if records.try_send(record).is_err() {
+            if self.records_dropped == 0 {
+                log::warn!("reporting does not keep up: samples and events are dropped, `status --json` counts them");
+            }
             self.records_dropped += 1;
         }
     }
@@ -354,9 +360,13 @@ impl Agent {
             withdrawn: self.withdrawn,
             started: self.started,
             fib: &self.fib_now.borrow(),
+            held: &self.held,
             fresh: self.router_now.borrow().read == ReadState::Fresh,
             overruns: self.doubt.borrow().overruns,
-            reporting: self.reporting.as_ref().map(|(_, status)| status.borrow().clone()),
+            reporting: self.reporting.as_ref().map(|(_, status)| ReportingView {
+                dropped_records: self.records_dropped,
+                ..status.borrow().clone()
+            }),
         };
         self.snapshots.send_replace(Arc::new(snapshot::snapshot(&self.engine, &around, now)));
     }
@@ -366,6 +376,10 @@ impl Agent {
     }
 
     fn answer(&mut self, request: &Request, answer: oneshot::Sender<Answer>) {
+        if answer.is_closed() {
+            // The asker was told that it took too long; a withdrawal then must not happen behind its back.
+            return;
+        }
         match request {
             Request::Snapshot => {
                 let snapshot = Snapshot::clone(&self.snapshots.borrow());
@@ -394,14 +408,18 @@ impl Agent {
         let removed = self.fib_now.borrow().observed.objects();
         self.withdrawn = true;
         log::warn!("withdrawn on request: nothing is steered until the next start");
-        let order = Order { fib: Arc::new(Fib::default()), write: true };
-        self.orders.send_replace(Some(order));
+        self.ordered.1 += 1;
+        let serial = self.ordered.1;
+        self.orders.send_replace(Some(Order { fib: Arc::new(Fib::default()), write: true, serial }));
         self.publish();
         let mut status = self.fib_now.clone();
         tokio::spawn(async move {
-            let gone = timeout(WITHDRAW_DEADLINE, status.wait_for(|status| status.observed.objects() == 0))
-                .await
-                .is_ok_and(|closed_or_gone| closed_or_gone.is_ok());
+            let gone = timeout(
+                WITHDRAW_DEADLINE,
+                status.wait_for(|status| status.order >= serial && status.observed.objects() == 0),
+            )
+            .await
+            .is_ok_and(|closed_or_gone| closed_or_gone.is_ok());
             let _ = answer.send(if gone {
                 Answer::Withdrawn { removed }
             } else {
@@ -417,12 +435,12 @@ impl Agent {
         tasks.watcher.abort();
         drop((tasks.samples, tasks.requests, self.paths));
         drop(self.orders);
-        if let Ok(mut reconciler) = tasks.reconciler.await
-            && self.engine.config.kernel.on_stop == OnStop::Withdraw
-            && self.engine.config.kernel.mode == Mode::Enforce
-        {
-            let order = Order { fib: Arc::new(Fib::default()), write: true };
-            reconciler.carry_out(&order, Trust::ReadAgain).await;
+        let own = &self.engine.config.kernel;
+        let withdraw = own.on_stop == OnStop::Withdraw && own.mode == Mode::Enforce;
+        match timeout(WITHDRAW_DEADLINE, end_reconciling(tasks.reconciler, withdraw)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => log::error!("not everything was withdrawn: {reason}; run `peerward withdraw`"),
+            Err(_) => log::error!("the kernel was not brought to its last state in time; run `peerward withdraw`"),
         }
         drop(self.reporting);
         if let Some(reporter) = tasks.reporter
@@ -434,6 +452,19 @@ impl Agent {
         let _ = tasks.server.await;
         log::info!("stopped after {} ms", began.elapsed().as_millis());
     }
+}
+
+/// Ends the reconciler; with `withdraw`, takes everything of ours out of the kernel first.
+async fn end_reconciling(reconciler: JoinHandle<Reconciler>, withdraw: bool) -> Result<(), String> {
+    const ATTEMPTS: usize = 3;
+    let mut reconciler = reconciler.await.map_err(|error| error.to_string())?;
+    let order = Order { fib: Arc::new(Fib::default()), write: true, serial: u64::MAX };
+    for _ in 0..ATTEMPTS {
+        if !withdraw || reconciler.carry_out(&order, Trust::ReadAgain).await.in_step {
+            return Ok(());
+        }
+    }
+    Err("the kernel refuses".to_owned())
 }
 
 type Reporting = (mpsc::Sender<Record>, watch::Receiver<ReportingView>);

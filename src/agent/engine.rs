@@ -33,6 +33,7 @@ pub struct Engine {
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     memories: BTreeMap<ClassId, Memory>,
+    version: u64,
 }
 
 impl Engine {
@@ -64,6 +65,7 @@ impl Engine {
             paths,
             decisions: BTreeMap::new(),
             memories,
+            version: 0,
         }
     }
 
@@ -87,6 +89,9 @@ impl Engine {
             return Vec::new();
         }
         let before = std::mem::replace(&mut self.attachments, attachments(&self.config, router));
+        if before != self.attachments {
+            self.version += 1;
+        }
         let mut events = self.uplink_events(&before);
         events.extend(self.cut_short(router, now));
         events.extend(self.review(now));
@@ -120,6 +125,12 @@ impl Engine {
     /// When [`Engine::review`] is due though nothing happens.
     pub fn next_review(&self) -> Option<BootTime> {
         self.decisions.values().filter_map(|decision| decision.review_at).min()
+    }
+
+    /// Grows whenever [`Engine::desired`] and [`Engine::probe_paths`] may have changed: they are not cheap with tens of
+    /// thousands of routes.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// What to measure now: every path whose uplink is attached.
@@ -242,6 +253,9 @@ impl Engine {
         let memory = self.memories.get(id).cloned().unwrap_or_default();
         let decision = select::decide(&self.policy, class, &inputs, &memory, now);
         let events = self.decision_events(class, &memory, &decision);
+        if (memory.chosen, memory.backup) != (decision.chosen, decision.backup) {
+            self.version += 1;
+        }
         self.memories.insert(id.clone(), decision.memory());
         self.decisions.insert(id.clone(), decision);
         events

@@ -17,6 +17,10 @@ use crate::{
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// How long to wait before a failed attempt is repeated.
 const RETRY: Duration = Duration::from_millis(500);
+/// Longest such wait: it doubles from attempt to attempt.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// Reading our tables may take a tenth of the time, however often others touch them.
+const REST_FACTOR: u32 = 10;
 /// Our tables are read at least this often, whatever the events say.
 const FULL_CHECK: Duration = Duration::from_secs(60);
 /// How often one round may read again and apply what is left before it waits for news.
@@ -29,6 +33,8 @@ pub struct Order {
     pub fib: Arc<Fib>,
     /// Write it; otherwise only look.
     pub write: bool,
+    /// Grows from order to order.
+    pub serial: u64,
 }
 
 /// What is known of our part of the kernel.
@@ -38,6 +44,8 @@ pub struct FibStatus {
     pub observed: Arc<Fib>,
     /// It is what is desired.
     pub in_step: bool,
+    /// Serial of the last order that was carried out, or tried.
+    pub order: u64,
     /// Changes acknowledged by the kernel since start.
     pub writes: u64,
     /// Objects put back because others removed or changed them, since start.
@@ -65,6 +73,9 @@ pub struct Reconciler {
     state: FibStatus,
     /// What the kernel was last brought to; a difference from it that nobody desired is somebody else's doing.
     settled: Option<Arc<Fib>>,
+    /// How often our tables were read, and how long the last time took.
+    reads: u64,
+    cost: Duration,
 }
 
 impl Reconciler {
@@ -77,7 +88,7 @@ impl Reconciler {
         let observed = Arc::new(socket.read().await?);
         let state = FibStatus { observed, ..FibStatus::default() };
         let (status, receiver) = watch::channel(state.clone());
-        Ok((Self { socket, status, state, settled: None }, receiver))
+        Ok((Self { socket, status, state, settled: None, reads: 1, cost: Duration::ZERO }, receiver))
     }
 
     /// What was read at the start.
@@ -100,27 +111,33 @@ impl Reconciler {
                         return self;
                     }
                     let Some(order) = orders.borrow_and_update().clone() else { continue };
-                    self.carry_out(&order, Trust::LastSeen).await;
+                    let (trust, reads) = (self.trust(), self.reads);
+                    self.carry_out(&order, trust).await;
+                    if self.reads == reads {
+                        // A doubt that is waiting was not looked into by this.
+                        continue;
+                    }
                 }
-                Ok(()) = doubt.changed() => {
-                    check_at = check_at.min(Instant::now() + DEBOUNCE);
+                // While attempts fail, only a new order or time brings the next one.
+                Ok(()) = doubt.changed(), if self.state.failures == 0 => {
+                    check_at = check_at.min(Instant::now() + DEBOUNCE.max(self.cost * REST_FACTOR));
                     continue;
                 }
                 () = sleep_until(check_at) => {
                     let order = orders.borrow().clone();
                     match order {
-                        Some(order) => self.carry_out(&order, Trust::ReadAgain).await,
+                        Some(order) => _ = self.carry_out(&order, Trust::ReadAgain).await,
                         None => self.look().await,
                     }
                 }
             }
-            check_at = Instant::now() + if self.state.error.is_some() { RETRY } else { FULL_CHECK };
+            check_at = Instant::now() + self.rest();
         }
     }
 
     /// Brings the kernel to what is ordered. With [`Trust::LastSeen`] the difference from what was last seen is written
     /// at once, without waiting for a dump; a refusal (something of ours is gone) leads to a fresh read.
-    pub async fn carry_out(&mut self, order: &Order, trust: Trust) {
+    pub async fn carry_out(&mut self, order: &Order, trust: Trust) -> &FibStatus {
         match self.settle(order, trust).await {
             Ok(()) => {
                 self.state.failures = 0;
@@ -132,8 +149,23 @@ impl Reconciler {
             }
         }
         self.state.in_step = self.state.observed == order.fib;
+        self.state.order = order.serial;
         self.settled = self.state.in_step.then(|| Arc::clone(&order.fib));
         self.publish();
+        &self.state
+    }
+
+    /// After a failure nothing that was seen before is certain.
+    fn trust(&self) -> Trust {
+        if self.state.error.is_some() { Trust::ReadAgain } else { Trust::LastSeen }
+    }
+
+    /// How long to wait when nothing happens.
+    fn rest(&self) -> Duration {
+        match self.state.failures {
+            0 => FULL_CHECK,
+            failures => RETRY.saturating_mul(1 << failures.min(10).saturating_sub(1)).min(LONGEST_RETRY),
+        }
     }
 
     fn publish(&self) {
@@ -176,11 +208,15 @@ impl Reconciler {
 
     async fn look(&mut self) {
         self.state.error = self.read().await.err();
+        self.state.failures = if self.state.error.is_some() { self.state.failures + 1 } else { 0 };
         self.publish();
     }
 
     async fn read(&mut self) -> Result<(), String> {
+        let began = Instant::now();
         let observed = self.socket.read().await.map_err(|error| error.to_string())?;
+        self.cost = began.elapsed();
+        self.reads += 1;
         if observed != *self.state.observed {
             self.state.observed = Arc::new(observed);
         }

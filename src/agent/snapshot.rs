@@ -1,6 +1,6 @@
 //! Pure: the agent's state as people and machines see it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     engine::{Engine, usable},
@@ -9,12 +9,35 @@ use super::{
 use crate::{
     config::Config,
     domain::{
-        BootTime, Class, Family, UplinkId,
+        BootTime, Class, ClassId, Family, UplinkId,
         view::{CandidateView, ClassView, IspView, KernelView, PathView, ReportingView, Snapshot, UplinkView},
     },
+    plan::Fib,
     quality::Figures,
     select::{Candidate, Decision},
 };
+
+/// What the kernel holds of ours, counted once whenever it changes.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Uplink of each class in the primary table.
+    pub primary: BTreeMap<ClassId, Option<UplinkId>>,
+    routes_primary: usize,
+    routes_backup: usize,
+}
+
+impl Held {
+    /// Counts what was observed.
+    pub fn new(engine: &Engine, observed: &Fib) -> Self {
+        let routes_in = |table: u32| observed.routes.keys().filter(|(of, _)| *of == table).count();
+        let held = engine.layout.held(observed).into_iter();
+        Self {
+            primary: held.map(|(class, (primary, _))| (class, primary)).collect(),
+            routes_primary: routes_in(engine.config.kernel.table),
+            routes_backup: routes_in(engine.config.kernel.backup_table),
+        }
+    }
+}
 
 /// What lies outside the engine but belongs in the picture.
 #[derive(Debug)]
@@ -25,6 +48,8 @@ pub struct Surroundings<'a> {
     pub started: BootTime,
     /// The kernel edge.
     pub fib: &'a FibStatus,
+    /// What it holds, counted.
+    pub held: &'a Held,
     /// Whether the picture of the router is complete.
     pub fresh: bool,
     /// Times that netlink events were lost.
@@ -45,7 +70,7 @@ pub fn snapshot(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Sn
         isps: isps(engine),
         classes: classes(engine, around, now),
         paths: paths(engine, now),
-        kernel: kernel(&engine.config, around),
+        kernel: kernel(around),
         reporting: around.reporting.clone(),
     }
 }
@@ -90,13 +115,12 @@ fn uplink(engine: &Engine, id: UplinkId) -> UplinkView {
 }
 
 fn classes(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Vec<ClassView> {
-    let held = engine.layout.held(&around.fib.observed);
     engine
         .catalogue
         .classes()
         .iter()
         .map(|class| {
-            let in_kernel = held.get(&class.id).and_then(|(primary, _)| *primary);
+            let in_kernel = around.held.primary.get(&class.id).copied().flatten();
             class_view(engine, class, engine.decisions.get(&class.id), in_kernel, now)
         })
         .collect()
@@ -168,15 +192,13 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
         .collect()
 }
 
-fn kernel(config: &Config, around: &Surroundings<'_>) -> KernelView {
-    let observed = &around.fib.observed;
-    let routes_in = |table: u32| observed.routes.keys().filter(|(of, _)| *of == table).count();
+fn kernel(around: &Surroundings<'_>) -> KernelView {
     KernelView {
         fresh: around.fresh,
         in_step: around.fib.in_step,
         withdrawn: around.withdrawn,
-        routes_primary: routes_in(config.kernel.table),
-        routes_backup: routes_in(config.kernel.backup_table),
+        routes_primary: around.held.routes_primary,
+        routes_backup: around.held.routes_backup,
         writes: around.fib.writes,
         repairs: around.fib.repairs(),
         overruns: around.overruns,

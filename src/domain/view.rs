@@ -187,6 +187,9 @@ pub struct ReportingView {
     pub queued_bytes: usize,
     /// Batches dropped because the queue was full.
     pub dropped_batches: u64,
+    /// Samples and events dropped because reporting did not keep up with them.
+    #[serde(default)]
+    pub dropped_records: u64,
     /// Records that the collector refused for good.
     pub rejected: u64,
     /// Last error, if the last attempt failed.

@@ -111,9 +111,9 @@ impl Picture {
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
                 let object = NextHopMessage::parse(payload)?;
                 // Routes die with their next hop without a word; those that die with ours are ours.
-                let ours =
-                    object.id.is_some_and(|id| object.protocol == self.own.protocol && self.own.claims_next_hop(id));
-                Ok(Effect { touched: true, survey: !ours, ..Effect::default() })
+                let touched = object.id.is_some_and(|id| self.own.claims_next_hop(id));
+                let ours = touched && object.protocol == self.own.protocol;
+                Ok(Effect { touched, survey: !ours, ..Effect::default() })
             }
             _ => Ok(Effect::default()),
         }

@@ -182,9 +182,9 @@ pub(super) fn rule(payload: &[u8], own: Ownership, family: Family) -> Result<Opt
     }
     let inverted = header.flags.contains(RuleFlags::Invert);
     let selector = match (selector(input, output, source, inverted), suppressed) {
-        (Some(Selector::Source(address)), Some(0)) => Some(Selector::SourceUnlessDefault(address)),
+        (Some(Selector::OwnUnlessDefault), Some(0)) => Some(Selector::OwnUnlessDefault),
+        (Some(Selector::OwnUnlessDefault), _) | (_, Some(_)) => None,
         (selector, None) => selector,
-        (_, Some(_)) => None,
     };
     Ok(selector.filter(|_| protocol == Some(own.protocol)).map(|selector| Rule {
         family,
@@ -202,6 +202,7 @@ fn selector(
 ) -> Option<Selector> {
     match (input, output, source, inverted) {
         (Some(name), None, None, true) if name == "lo" => Some(Selector::Forwarded),
+        (Some(name), None, None, false) if name == "lo" => Some(Selector::OwnUnlessDefault),
         (None, Some(name), None, false) => Some(Selector::OutputInterface(name)),
         (None, None, Some(address), false) => Some(Selector::Source(address)),
         _ => None,

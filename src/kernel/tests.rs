@@ -330,10 +330,12 @@ fn only_defaults_and_what_is_ours_among_route_events_has_an_effect() {
 
 #[test]
 fn the_end_of_a_next_hop_of_others_asks_for_a_survey_and_of_ours_does_not() {
-    for (id, protocol, survey) in [(7_700_001, 77, false), (7_700_001, 99, true), (5, 77, true)] {
+    for (id, protocol, touched, survey) in
+        [(7_700_001, 77, true, false), (7_700_001, 99, true, true), (5, 77, false, true)]
+    {
         let message = NextHopMessage { id: Some(id), protocol, ..NextHopMessage::default() };
         let effect = Picture::new(own()).absorb(&datagram(RTM_DELNEXTHOP, &message));
-        assert_eq!(effect, Effect { touched: true, survey, ..Effect::default() });
+        assert_eq!(effect, Effect { touched, survey, ..Effect::default() });
     }
 }
 

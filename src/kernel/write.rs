@@ -276,13 +276,14 @@ fn rule_message(own: Ownership, rule: &Rule) -> RuleMessage {
             message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
         }
         Selector::OutputInterface(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
-        Selector::Source(address) | Selector::SourceUnlessDefault(address) => {
+        Selector::OwnUnlessDefault => {
+            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
+            message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
+        }
+        Selector::Source(address) => {
             message.header.src_len = if address.is_ipv4() { 32 } else { 128 };
             message.attributes.push(RuleAttribute::Source(*address));
         }
-    }
-    if matches!(rule.selector, Selector::SourceUnlessDefault(_)) {
-        message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
     }
     message
 }

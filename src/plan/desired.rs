@@ -83,8 +83,9 @@ impl Layout {
 
     /// A default route of its own, and the rules that lead probes into it: binding a socket to the uplink is not enough,
     /// because without a route by that device IPv4 asks for the target's hardware address and IPv6 refuses to send. What
-    /// comes from the uplink's address is led there too, so that strict reverse-path filters accept the answers; all but
-    /// what the main table knows a network for, such as answers of this router to its own clients.
+    /// comes from the uplink's address is led there too, so that strict reverse-path filters accept the answers. All this
+    /// comes after what the main table knows a network for: answers of this router to its own clients, neighbours on
+    /// the link.
     fn add_probe_table(
         &self,
         fib: &mut Fib,
@@ -96,12 +97,11 @@ impl Layout {
         let first = self.numbers.probe_rule_preference;
         fib.routes.insert((table, everything(family)), Via::NextHop(attachment.next_hop));
         let bound = interfaces.get(usize::from(uplink.0)).map(|name| Selector::OutputInterface(name.clone()));
-        fib.rules.extend(bound.map(|selector| Rule { family, preference: first, selector, table }));
-        if let Some(source) = attachment.source {
-            let (kept, led) = (Selector::SourceUnlessDefault(source), Selector::Source(source));
-            fib.rules.insert(Rule { family, preference: first, selector: kept, table: MAIN_TABLE });
-            fib.rules.insert(Rule { family, preference: first + 1, selector: led, table });
-        }
+        let sourced = attachment.source.map(Selector::Source);
+        let (own, main) = (Selector::OwnUnlessDefault, MAIN_TABLE);
+        fib.rules.insert(Rule { family, preference: first, selector: own, table: main });
+        let led = bound.into_iter().chain(sourced);
+        fib.rules.extend(led.map(|selector| Rule { family, preference: first + 1, selector, table }));
     }
 }
 

@@ -39,9 +39,9 @@ pub enum Selector {
     OutputInterface(String),
     /// `from ADDRESS`: packets from an uplink's own address; makes strict reverse-path filters accept probe answers.
     Source(IpAddr),
-    /// `from ADDRESS … suppress_prefixlength 0`: as [`Selector::Source`], but a default route of the table does not
-    /// count. What the router sends from an uplink's address to its own networks goes there, and not to the ISP.
-    SourceUnlessDefault(IpAddr),
+    /// `iif lo … suppress_prefixlength 0`: the router's own traffic, and a default route of the table does not count.
+    /// What it sends to networks that it knows goes there before any rule for probes is looked at.
+    OwnUnlessDefault,
 }
 
 /// A policy rule of ours (`FRA_PROTOCOL` is our protocol number).

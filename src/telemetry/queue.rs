@@ -67,6 +67,12 @@ impl Queue {
 
     /// Adds the newest batch, at the cost of the oldest if need be.
     pub fn push(&mut self, batch: Batch) {
+        if batch.size() > self.bound {
+            // It would drive out all others, and then not fit either.
+            self.dropped.batches += 1;
+            self.dropped.items += batch.items;
+            return;
+        }
         self.bytes += batch.size();
         self.waiting.push_back(batch);
         self.keep_bound();

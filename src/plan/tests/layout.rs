@@ -146,11 +146,11 @@ fn every_attached_uplink_has_a_probe_table_with_rules_for_its_interface_and_its_
     assert_eq!(
         fib.rules,
         BTreeSet::from([
-            rule(Family::Ipv4, 7690, bound(), 7711),
-            rule(Family::Ipv4, 7690, Selector::SourceUnlessDefault(address("192.0.2.18")), 254),
+            rule(Family::Ipv4, 7690, Selector::OwnUnlessDefault, 254),
+            rule(Family::Ipv4, 7691, bound(), 7711),
             rule(Family::Ipv4, 7691, Selector::Source(address("192.0.2.18")), 7711),
-            rule(Family::Ipv6, 7690, bound(), 7711),
-            rule(Family::Ipv6, 7690, Selector::SourceUnlessDefault(address("2001:db8:1::2")), 254),
+            rule(Family::Ipv6, 7690, Selector::OwnUnlessDefault, 254),
+            rule(Family::Ipv6, 7691, bound(), 7711),
             rule(Family::Ipv6, 7691, Selector::Source(address("2001:db8:1::2")), 7711),
         ])
     );
