@@ -37,6 +37,8 @@ fn main() -> Result<ExitCode, LabError> {
         Trial::test("a_silent_black_hole_moves_microsoft_to_the_other_isp", black_hole),
         Trial::test("a_killed_agent_loses_no_packet_and_the_next_one_adopts", restart),
         Trial::test("the_standing_backup_works_while_the_agent_is_dead", dead_agent),
+        Trial::test("an_agent_that_starts_on_the_standing_backup_leaves_traffic_there", start_on_backup),
+        Trial::test("an_orderly_stop_keeps_the_routes_unless_told_otherwise", orderly_stop),
         Trial::test("observe_decides_but_writes_nothing", observe),
         Trial::test("withdraw_removes_exactly_what_is_ours", withdraw),
         Trial::test("withdraw_works_without_an_agent", withdraw_offline),
@@ -238,6 +240,35 @@ fn dead_agent() -> Result<(), Failed> {
     let gap = scene.longest_gap();
     assert!(gap < Duration::from_secs(2), "gap of {gap:?}");
     assert_eq!(scene.branch.router().routes(PRIMARY)?, [], "the kernel itself took the dead routes away");
+    Ok(())
+}
+
+fn start_on_backup() -> Result<(), Failed> {
+    let mut scene = Scene::settled()?;
+    scene.agent.kill()?;
+    scene.branch.cut(NORTH)?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !scene.is_seen_on(SOUTH) {
+        assert!(Instant::now() < deadline, "the kernel did not fall back to the backup table");
+        sleep(5 * MS);
+    }
+    sleep(100 * MS);
+    scene.mark();
+    scene.agent.start()?;
+    scene.wait_until_on(SOUTH)?;
+    assert_eq!(scene.lost(), 0, "packets lost while the agent took over");
+    scene.branch.mend(NORTH)?;
+    scene.branch.add_default_routes(NORTH)?;
+    scene.wait_until_on(NORTH)
+}
+
+fn orderly_stop() -> Result<(), Failed> {
+    let mut scene = Scene::settled()?;
+    let before = scene.ours()?;
+    scene.mark();
+    assert!(scene.agent.terminate()?.success());
+    assert_eq!(scene.ours()?, before);
+    assert_eq!(scene.lost(), 0);
     Ok(())
 }
 

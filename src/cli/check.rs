@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{
     arguments::Global,
     failure::{Code, Failure},
-    figures::{count, or_absent},
+    figures::count,
     output::{Facts, Style, print, print_json, visible},
-    status::yes_or_no,
+    qualification,
     table::{Align, Cell, Table},
 };
 use crate::{
@@ -173,21 +173,13 @@ pub fn render(file: &Path, resolved: &Resolved, style: Style) -> String {
 }
 
 fn isps(resolved: &Resolved, style: Style) -> String {
-    let mut table = Table::new(&[
-        ("ISP", Align::Left),
-        ("PARTNER", Align::Left),
-        ("QUALIFIED", Align::Left),
-        ("WHY", Align::Left),
-    ]);
-    for isp in &resolved.isps {
-        table.row([
-            Cell::from(&isp.name),
-            Cell::from(or_absent(isp.partner.as_deref())),
-            yes_or_no(isp.qualified),
-            Cell::from(&isp.qualification),
-        ]);
-    }
-    table.render(style)
+    let rows = resolved.isps.iter().map(|isp| qualification::Row {
+        name: &isp.name,
+        partner: isp.partner.as_deref(),
+        qualified: isp.qualified,
+        why: &isp.qualification,
+    });
+    qualification::render(rows, style)
 }
 
 fn uplinks(resolved: &Resolved, style: Style) -> String {

@@ -12,6 +12,7 @@ mod figures;
 mod logging;
 mod output;
 mod paths;
+mod qualification;
 mod routes;
 mod run;
 mod status;

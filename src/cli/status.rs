@@ -6,6 +6,7 @@ use super::{
     failure::Failure,
     figures::{ABSENT, count, milliseconds, or_absent, percent, span},
     output::{Colour, Facts, Style, print, print_json, visible},
+    qualification,
     table::{Align, Cell, Table},
 };
 use crate::{
@@ -158,26 +159,13 @@ fn uplinks(snapshot: &Snapshot, style: Style) -> String {
 }
 
 fn qualifications(snapshot: &Snapshot, style: Style) -> String {
-    let mut table = Table::new(&[
-        ("ISP", Align::Left),
-        ("PARTNER", Align::Left),
-        ("QUALIFIED", Align::Left),
-        ("WHY", Align::Left),
-    ]);
-    for isp in &snapshot.isps {
-        table.row([
-            Cell::from(&isp.name),
-            Cell::from(or_absent(isp.partner.as_deref())),
-            yes_or_no(isp.qualified),
-            Cell::from(&isp.qualification),
-        ]);
-    }
-    table.render(style)
-}
-
-/// The answer to "is it qualified"; "no" may well be intended, so it is not red.
-pub fn yes_or_no(yes: bool) -> Cell {
-    if yes { Cell::painted("yes", Some(Colour::Green)) } else { Cell::painted("no", Some(Colour::Yellow)) }
+    let rows = snapshot.isps.iter().map(|isp| qualification::Row {
+        name: &isp.name,
+        partner: isp.partner.as_deref(),
+        qualified: isp.qualified,
+        why: &isp.qualification,
+    });
+    qualification::render(rows, style)
 }
 
 fn steered(snapshot: &Snapshot, style: Style) -> String {

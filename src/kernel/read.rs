@@ -117,7 +117,7 @@ async fn routes(
             && let Some(head) = RouteHead::parse(message.payload)?
             && (head.family, head.protocol) == (family, own.protocol)
         {
-            let route = RouteRecord::parse(head, message.payload)?;
+            let route = RouteRecord::parse(head.dead_or_alive(), message.payload)?;
             if let Some(via) = via(&route).filter(|_| route.table == table && route.unicast) {
                 routes.push(((table, route.destination), via));
             }

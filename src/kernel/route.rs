@@ -69,6 +69,14 @@ impl RouteHead {
     }
 }
 
+impl RouteHead {
+    /// The same, with its way out told even while that is dead: a route of ours on a line without carrier is still ours
+    /// to keep or to withdraw.
+    pub(super) fn dead_or_alive(self) -> Self {
+        Self { dead: false, ..self }
+    }
+}
+
 impl RouteRecord {
     /// Reads the attributes of a route whose head was read.
     pub(super) fn parse(head: RouteHead, payload: &[u8]) -> Result<Self, DecodeError> {

@@ -147,6 +147,21 @@ pub fn held_back() {
     });
 }
 
+pub fn dead_routes() {
+    let scene = Scene::new();
+    scene.router.sysctl_for_all("ipv4", "ignore_routes_with_linkdown", "1").unwrap();
+    scene.on_router(async || install(&mut FibSocket::open(&ours()).unwrap(), &scene.fib(0, 1)).await);
+    scene.isps[0].link("port").down().unwrap();
+    scene.on_router(async || {
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        let probe_default = (ours().probe_table, net("0.0.0.0/0"));
+        let held = socket.read().await.unwrap();
+        assert!(held.routes.contains_key(&probe_default), "a dead route is still ours: {held:#?}");
+        install(&mut socket, &Fib::default()).await;
+    });
+    assert_eq!(scene.router.routes(ours().probe_table).unwrap(), []);
+}
+
 pub fn taken_ids() {
     let scene = Scene::new();
     scene.on_router(async || {

@@ -36,6 +36,7 @@ fn main() {
         trial("withdrawing_removes_ours_and_leaves_what_others_hold_in_our_tables", fib::withdraw),
         trial("refused_changes_are_told_and_the_others_done", fib::partial_failure),
         trial("nothing_is_deleted_once_an_addition_was_refused", fib::held_back),
+        trial("a_route_of_ours_on_a_line_without_carrier_is_seen_and_withdrawn", fib::dead_routes),
         trial("a_next_hop_of_another_program_is_never_overwritten", fib::taken_ids),
         trial("what_the_router_sends_from_an_uplinks_address_to_its_own_networks_stays_there", lookups::own_networks),
         trial("a_second_agent_adopts_what_a_killed_one_left", fib::adoption),
