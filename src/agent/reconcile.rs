@@ -113,8 +113,8 @@ impl Reconciler {
                     let Some(order) = orders.borrow_and_update().clone() else { continue };
                     let (trust, reads) = (self.trust(), self.reads);
                     self.carry_out(&order, trust).await;
-                    if self.reads == reads {
-                        // A doubt that is waiting was not looked into by this.
+                    if self.reads == reads && self.state.failures == 0 {
+                        // Nothing was written or read: a doubt that is waiting is not looked into yet.
                         continue;
                     }
                 }
