@@ -32,7 +32,8 @@ pub struct Engine {
     pub(super) attachments: Attachments,
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
-    memories: BTreeMap<ClassId, Memory>,
+    /// What each class's first decision goes on from; later ones go on from the decision before.
+    starts: BTreeMap<ClassId, Memory>,
     version: u64,
 }
 
@@ -49,9 +50,9 @@ impl Engine {
             sla: config.policy.sla,
         };
         let mut paths = BTreeMap::new();
-        let mut memories = BTreeMap::new();
+        let mut starts = BTreeMap::new();
         for class in catalogue.classes() {
-            memories.insert(class.id.clone(), Memory { since: now, ..Memory::default() });
+            starts.insert(class.id.clone(), Memory { since: now, ..Memory::default() });
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
                 paths.insert((class.id.clone(), id), PathQuality::new(thresholds, now));
             }
@@ -64,7 +65,7 @@ impl Engine {
             attachments: Attachments::new(),
             paths,
             decisions: BTreeMap::new(),
-            memories,
+            starts,
             version: 0,
         }
     }
@@ -78,7 +79,7 @@ impl Engine {
                 both => both,
             };
             if chosen.is_some() {
-                self.memories.insert(class, Memory { chosen, backup, since: now });
+                self.starts.insert(class, Memory { chosen, backup, since: now });
             }
         }
     }
@@ -100,9 +101,7 @@ impl Engine {
 
     /// Takes one probe result. Answers to probes of an uplink that is gone by now say nothing.
     pub fn sampled(&mut self, sample: &ProbeSample, now: BootTime) -> Vec<EventKind> {
-        let Some(class) = self.catalogue.classes().iter().find(|class| class.id == sample.class) else {
-            return Vec::new();
-        };
+        let Some(class) = self.catalogue.class(&sample.class) else { return Vec::new() };
         if !matches!(self.attachments.get(&(sample.uplink, class.family)), Some(Ok(_))) {
             return Vec::new();
         }
@@ -169,7 +168,7 @@ impl Engine {
     }
 
     fn probe_path(&self, class: &ClassId, uplink: UplinkId) -> Option<ProbePath> {
-        let family = self.class(class)?.family;
+        let family = self.catalogue.class(class)?.family;
         let attachment = self.attachments.get(&(uplink, family))?.as_ref().ok()?;
         let targets = self.targets(class)?;
         Some(ProbePath {
@@ -183,7 +182,7 @@ impl Engine {
 
     /// Targets of a class: the owner's for its service, else the catalogue's.
     fn targets(&self, id: &ClassId) -> Option<Arc<[SocketAddr]>> {
-        let class = self.class(id)?;
+        let class = self.catalogue.class(id)?;
         let port = self.config.probe.port;
         let own: Arc<[SocketAddr]> = self
             .config
@@ -201,11 +200,6 @@ impl Engine {
         let targets: Arc<[SocketAddr]> =
             self.catalogue.targets(id).iter().map(|address| SocketAddr::new(*address, port)).collect();
         (!targets.is_empty()).then_some(targets)
-    }
-
-    pub(super) fn class(&self, id: &ClassId) -> Option<&Class> {
-        let classes = self.catalogue.classes();
-        classes.binary_search_by(|class| class.id.cmp(id)).ok().and_then(|position| classes.get(position))
     }
 
     /// An uplink as a whole is usable while it is attached in any family; its reason is that of the first that is not.
@@ -229,7 +223,7 @@ impl Engine {
     fn cut_short(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
         let mut changes = Vec::new();
         for ((class, uplink), path) in &mut self.paths {
-            let family = self.catalogue.classes().iter().find(|known| known.id == *class).map(|class| class.family);
+            let family = self.catalogue.class(class).map(|class| class.family);
             let Some(attachment) = family.and_then(|family| self.attachments.get(&(*uplink, family))) else {
                 continue;
             };
@@ -248,15 +242,17 @@ impl Engine {
         if !self.knows_router() {
             return Vec::new();
         }
-        let Some(class) = self.class(id) else { return Vec::new() };
+        let Some(class) = self.catalogue.class(id) else { return Vec::new() };
         let inputs = self.inputs(class);
-        let memory = self.memories.get(id).cloned().unwrap_or_default();
+        let memory = match self.decisions.get(id) {
+            Some(before) => before.memory(),
+            None => self.starts.get(id).cloned().unwrap_or_default(),
+        };
         let decision = select::decide(&self.policy, class, &inputs, &memory, now);
         let events = self.decision_events(class, &memory, &decision);
         if (memory.chosen, memory.backup) != (decision.chosen, decision.backup) {
             self.version += 1;
         }
-        self.memories.insert(id.clone(), decision.memory());
         self.decisions.insert(id.clone(), decision);
         events
     }

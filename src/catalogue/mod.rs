@@ -132,10 +132,18 @@ impl Catalogue {
         &self.classes
     }
 
+    /// The steered class of that id.
+    pub fn class(&self, id: &ClassId) -> Option<&Class> {
+        self.classes.get(self.position(id)?)
+    }
+
     /// Addresses that represent a class in measurements, best first, at most four; never empty for a class of ours.
     pub fn targets(&self, class: &ClassId) -> &[IpAddr] {
-        let position = self.classes.binary_search_by(|known| known.id.cmp(class)).ok();
-        position.and_then(|position| self.targets.get(position)).map_or(&[], Vec::as_slice)
+        self.position(class).and_then(|position| self.targets.get(position)).map_or(&[], Vec::as_slice)
+    }
+
+    fn position(&self, id: &ClassId) -> Option<usize> {
+        self.classes.binary_search_by(|known| known.id.cmp(id)).ok()
     }
 
     /// What each source contributed.

@@ -9,6 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
+use super::defaults;
 use crate::domain::{Category, Family, IspId, UplinkId};
 
 /// A whole, consistent configuration.
@@ -240,6 +241,24 @@ pub struct Kernel {
     pub nexthop_base: u32,
     /// What happens to the routes when the agent is stopped.
     pub on_stop: OnStop,
+}
+
+impl Default for Kernel {
+    /// An absent `[kernel]`.
+    fn default() -> Self {
+        Self {
+            mode: defaults::MODE,
+            table: defaults::TABLE,
+            backup_table: defaults::BACKUP_TABLE,
+            probe_table: defaults::PROBE_TABLE,
+            rule_preference: defaults::RULE_PREFERENCE,
+            backup_rule_preference: defaults::BACKUP_RULE_PREFERENCE,
+            probe_rule_preference: defaults::PROBE_RULE_PREFERENCE,
+            protocol: defaults::PROTOCOL,
+            nexthop_base: defaults::NEXTHOP_BASE,
+            on_stop: defaults::ON_STOP,
+        }
+    }
 }
 
 /// Whether the kernel is written to.

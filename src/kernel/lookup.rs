@@ -8,7 +8,8 @@ use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage};
 use super::{
     KernelError, Lookup,
     frame::{Message, Request},
-    read::{RTM_GETROUTE, address_family},
+    message_type::RTM_GETROUTE,
+    read::address_family,
     route::{RouteHead, RouteRecord},
     socket::RequestSocket,
 };

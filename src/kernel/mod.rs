@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod frame;
 mod lookup;
+mod message_type;
 mod nexthop;
 mod ownership;
 mod picture;

@@ -7,13 +7,6 @@ use netlink_packet_route::AddressFamily;
 
 use super::frame::attributes;
 
-/// `RTM_NEWNEXTHOP`: creates, replaces, or tells of a next hop.
-pub(super) const RTM_NEWNEXTHOP: u16 = 104;
-/// `RTM_DELNEXTHOP`.
-pub(super) const RTM_DELNEXTHOP: u16 = 105;
-/// `RTM_GETNEXTHOP`: asks for one by id, or lists.
-pub(super) const RTM_GETNEXTHOP: u16 = 106;
-
 const NHA_ID: u16 = 1;
 const NHA_GROUP: u16 = 2;
 const NHA_GROUP_TYPE: u16 = 3;

@@ -5,23 +5,16 @@ use netlink_packet_core::{DecodeError, parse_u32};
 use super::{
     decode,
     frame::{Message, attributes, messages},
-    nexthop::{NextHopMessage, RTM_DELNEXTHOP, RTM_NEWNEXTHOP},
+    message_type::{
+        RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE, RTM_NEWADDR, RTM_NEWLINK,
+        RTM_NEWNEIGH, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE,
+    },
+    nexthop::NextHopMessage,
     ownership::Ownership,
     route::RouteHead,
     survey::{NEIGHBOURS, Surroundings},
 };
 use crate::domain::{DefaultRoute, IfIndex, ReadState, RouterState};
-
-const RTM_NEWLINK: u16 = 16;
-const RTM_DELLINK: u16 = 17;
-const RTM_NEWADDR: u16 = 20;
-const RTM_DELADDR: u16 = 21;
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_DELNEIGH: u16 = 29;
-const RTM_NEWRULE: u16 = 32;
-const RTM_DELRULE: u16 = 33;
 
 /// `RT_TABLE_COMPAT`: what the header says of tables above 255.
 const RT_TABLE_COMPAT: u8 = 252;

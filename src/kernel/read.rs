@@ -12,7 +12,8 @@ use netlink_packet_route::{
 use super::{
     KernelError,
     frame::{Request, attributes, text_of},
-    nexthop::{NextHopMessage, RTM_GETNEXTHOP, RTM_NEWNEXTHOP},
+    message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
+    nexthop::NextHopMessage,
     ownership::Ownership,
     route::{RouteHead, RouteRecord},
     socket::RequestSocket,
@@ -21,11 +22,6 @@ use crate::{
     domain::{Family, IfIndex, NextHop},
     plan::{Fib, NextHopId, Rule, Selector, Via},
 };
-
-pub(super) const RTM_NEWROUTE: u16 = 24;
-pub(super) const RTM_GETROUTE: u16 = 26;
-const RTM_NEWRULE: u16 = 32;
-const RTM_GETRULE: u16 = 34;
 
 const FRA_SRC: u16 = 2;
 const FRA_IIFNAME: u16 = 3;

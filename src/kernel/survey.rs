@@ -12,17 +12,14 @@ use netlink_packet_route::{
 use super::{
     KernelError, decode,
     frame::Request,
-    nexthop::{NextHopMessage, RTM_GETNEXTHOP},
+    message_type::{RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_NEWROUTE},
+    nexthop::NextHopMessage,
     ownership::Ownership,
-    read::{RTM_GETROUTE, RTM_NEWROUTE, address_family},
+    read::address_family,
     route::{RouteHead, RouteRecord},
     socket::RequestSocket,
 };
 use crate::domain::{Address, DefaultRoute, Family, IfIndex, Link, NeighbourState, NextHop};
-
-const RTM_GETLINK: u16 = 18;
-const RTM_GETADDR: u16 = 22;
-const RTM_GETNEIGH: u16 = 30;
 
 /// Neighbours that are kept: those of uplinks are few, and a client network of any size must not fill the memory.
 pub(super) const NEIGHBOURS: usize = 4096;

@@ -16,7 +16,8 @@ use proptest::prelude::*;
 use super::{
     KernelError,
     frame::{Message, Request, messages, verdict},
-    nexthop::{GroupMember, NextHopMessage, RTM_DELNEXTHOP, RTM_NEWNEXTHOP},
+    message_type::{RTM_DELNEXTHOP, RTM_NEWNEXTHOP},
+    nexthop::{GroupMember, NextHopMessage},
     ownership::Ownership,
     picture::{Effect, Picture, Publish},
     read,
@@ -25,7 +26,7 @@ use super::{
     survey,
 };
 use crate::{
-    config::{Kernel, Mode, OnStop},
+    config::Kernel,
     domain::{Address, Family, IfIndex, NeighbourState, NextHop},
     plan::{Rule, Selector},
 };
@@ -39,18 +40,7 @@ const RTM_DELNEIGH: u16 = 29;
 const RTM_NEWRULE: u16 = 32;
 
 fn own() -> Ownership {
-    Ownership::new(&Kernel {
-        mode: Mode::Observe,
-        table: 7700,
-        backup_table: 7701,
-        probe_table: 7710,
-        rule_preference: 7700,
-        backup_rule_preference: 7701,
-        probe_rule_preference: 7690,
-        protocol: 77,
-        nexthop_base: 7_700_000,
-        on_stop: OnStop::Keep,
-    })
+    Ownership::new(&Kernel { nexthop_base: 7_700_000, ..Kernel::default() })
 }
 
 fn address(text: &str) -> IpAddr {

@@ -13,7 +13,8 @@ use super::{
     Applied, KernelError,
     error::Refusal,
     frame::Request,
-    nexthop::{GroupMember, NextHopMessage, RTM_DELNEXTHOP, RTM_NEWNEXTHOP, RTNH_F_ONLINK},
+    message_type::{RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
+    nexthop::{GroupMember, NextHopMessage, RTNH_F_ONLINK},
     ownership::Ownership,
     read::address_family,
     socket::RequestSocket,
@@ -22,11 +23,6 @@ use crate::{
     domain::{Family, NextHop},
     plan::{Change, NextHopId, Rule, Selector, Via},
 };
-
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_NEWRULE: u16 = 32;
-const RTM_DELRULE: u16 = 33;
 
 const SET: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 

@@ -128,17 +128,11 @@ impl Policy {
     }
 }
 
-/// The most specific override whose market is, or contains, the site's; a market that two unrelated regions contain
-/// takes the alphabetically first.
+/// The override whose market is, or most narrowly contains, the site's.
 fn market_override<'a>(config: &'a Config, registry: &Registry) -> &'a [IspId] {
-    let mut best: Option<(&str, &[IspId])> = None;
-    for (market, isps) in &config.policy.markets {
-        let reaches = registry.contains(market, &config.site.market);
-        if reaches && best.is_none_or(|(wider, _)| registry.contains(wider, market)) {
-            best = Some((market, isps));
-        }
-    }
-    best.map_or(&[], |(_, isps)| isps)
+    let markets = &config.policy.markets;
+    let nearest = registry.nearest(markets.keys().map(String::as_str), &config.site.market);
+    nearest.and_then(|market| markets.get(market)).map_or(&[], Vec::as_slice)
 }
 
 fn uplinks_of(config: &Config, isp: IspId) -> impl Iterator<Item = UplinkId> {

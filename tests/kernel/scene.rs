@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use peerward::{
-    config::{Kernel, Mode, OnStop},
+    config::{Kernel, Mode},
     domain::{Family, IfIndex, NextHop, RouterState},
     kernel::{Applied, Doubt, FibSocket, Lookup, watch_router},
     plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
@@ -22,18 +22,7 @@ pub const CLIENT_V6: &str = "2001:db8:7::50";
 
 /// How the agent is configured.
 pub fn ours() -> Kernel {
-    Kernel {
-        mode: Mode::Enforce,
-        table: 7700,
-        backup_table: 7701,
-        probe_table: 7710,
-        rule_preference: 7700,
-        backup_rule_preference: 7701,
-        probe_rule_preference: 7690,
-        protocol: 77,
-        nexthop_base: 7_700_000,
-        on_stop: OnStop::Keep,
-    }
+    Kernel { mode: Mode::Enforce, nexthop_base: 7_700_000, ..Kernel::default() }
 }
 
 /// Another program that works in the same tables, under its own protocol number.

@@ -332,7 +332,7 @@ fn a_branch_without_ipv6_steers_ipv4_alone() {
     world.read_router();
     world.pass(Duration::from_secs(5));
     for decision in world.engine.decisions.values() {
-        let family = world.engine.class(&decision.class).unwrap().family;
+        let family = world.engine.catalogue.class(&decision.class).unwrap().family;
         assert_eq!(decision.chosen, (family == Family::Ipv4).then_some(KORDIA), "{decision:?}");
     }
 }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::{Layout, Placement};
 use crate::{
-    config::{Kernel, Mode, OnStop},
+    config::{Kernel, Mode},
     domain::{Class, ClassId, Family, IfIndex, NextHop, UplinkAttachment, UplinkId},
 };
 
@@ -20,18 +20,7 @@ const IIJ: UplinkId = UplinkId(1);
 const NTT: UplinkId = UplinkId(2);
 
 fn kernel() -> Kernel {
-    Kernel {
-        mode: Mode::Enforce,
-        table: 7700,
-        backup_table: 7701,
-        probe_table: 7710,
-        rule_preference: 7700,
-        backup_rule_preference: 7701,
-        probe_rule_preference: 7690,
-        protocol: 77,
-        nexthop_base: 0x7000_0000,
-        on_stop: OnStop::Keep,
-    }
+    Kernel { mode: Mode::Enforce, nexthop_base: 0x7000_0000, ..Kernel::default() }
 }
 
 fn names() -> Vec<String> {

@@ -14,7 +14,7 @@ use super::{Decision, Memory, PathInput, Policy, Qualification, Unattached, deci
 use crate::{
     config::{
         Config, Control, Destinations, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode, NextHopSpec,
-        OnStop, Probe, Site, Sla, Uplink,
+        Probe, Site, Sla, Uplink,
     },
     domain::{BootTime, Class, ClassId, Family, IspId, PathState, UplinkId},
     quality::Figures,
@@ -90,18 +90,7 @@ fn config() -> Config {
             targets: BTreeMap::new(),
         },
         report: None,
-        kernel: Kernel {
-            mode: Mode::Enforce,
-            table: 7700,
-            backup_table: 7701,
-            probe_table: 7710,
-            rule_preference: 7700,
-            backup_rule_preference: 7701,
-            probe_rule_preference: 7690,
-            protocol: 77,
-            nexthop_base: 0x7000_0000,
-            on_stop: OnStop::Keep,
-        },
+        kernel: Kernel { mode: Mode::Enforce, nexthop_base: 0x7000_0000, ..Kernel::default() },
         control: Control { socket: "/run/peerward.sock".into() },
     }
 }
