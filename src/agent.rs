@@ -151,7 +151,8 @@ impl Agent {
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
-        let watcher = tokio::spawn(watch_router(config.kernel.clone(), router_sender, doubt_sender));
+        let watcher =
+            tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
         let settings = ProbeSettings { interval: config.probe.interval, timeout: config.probe.timeout };
         let (paths, paths_receiver) = watch::channel(Arc::from([]));

@@ -9,7 +9,7 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, PathState, ProbeSample, ReadState, RouterState,
+        BootTime, Class, ClassId, EventKind, Family, Interest, PathState, ProbeSample, ReadState, RouterState,
         UplinkAttachment, UplinkId,
     },
     partners::Registry,
@@ -68,6 +68,14 @@ impl Engine {
             starts,
             version: 0,
         }
+    }
+
+    /// What of the router's routes can matter to this agent.
+    pub fn interest(&self) -> Arc<Interest> {
+        Arc::new(Interest {
+            destinations: self.catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
+            interfaces: self.config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),
+        })
     }
 
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.

@@ -7,6 +7,7 @@ mod destination;
 mod event;
 mod measure;
 mod names;
+mod prefix_set;
 mod reserved;
 mod router;
 mod time;
@@ -16,8 +17,10 @@ pub use destination::{Category, Class, Destination, Source};
 pub use event::{Event, EventKind, Severity};
 pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
 pub use names::{ClassId, Family, IspId, UplinkId};
+pub use prefix_set::PrefixSet;
 pub use reserved::reserved;
 pub use router::{
-    Address, DefaultRoute, IfIndex, Link, NeighbourState, NextHop, ReadState, RouterState, UplinkAttachment,
+    Address, DefaultRoute, IfIndex, Interest, Link, LocalRoute, NeighbourState, NextHop, PolicyRule, ReadState,
+    RouteKind, RouterState, UplinkAttachment,
 };
 pub use time::BootTime;

@@ -1,10 +1,10 @@
 //! What the kernel says about this router, reduced to what can matter to steering.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-use super::Family;
+use super::{Family, PrefixSet};
 
 /// Kernel interface index; a re-created interface gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,10 @@ pub struct Link {
     pub admin_up: bool,
     /// Carrier present (`IFF_LOWER_UP`).
     pub carrier: bool,
+    /// Interface that it is a port of (`IFLA_MASTER`): a bridge, a bond or a VRF.
+    pub master: Option<IfIndex>,
+    /// Table of the VRF that this interface is (`IFLA_VRF_TABLE`).
+    pub vrf_table: Option<u32>,
 }
 
 impl Link {
@@ -56,6 +60,63 @@ pub struct DefaultRoute {
     pub metric: u32,
     /// Table that holds it.
     pub table: u32,
+    /// Source addresses that it is for alone (RFC 8678), as DHCPv6 clients of OpenWrt set it; none: all.
+    pub source: Option<IpNet>,
+}
+
+/// What a route does with a packet (`RTN_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteKind {
+    /// Sends it on.
+    Unicast,
+    /// Drops it without a word.
+    Blackhole,
+    /// Drops it and says that the destination cannot be reached.
+    Unreachable,
+    /// Drops it and says that it is forbidden.
+    Prohibit,
+    /// Ends the lookup in this table.
+    Throw,
+}
+
+/// One way of one route of the router's own tables (not ours) that touches a destination: it covers one, equals one, or
+/// lies inside one. A multipath route has as many of these as it has living ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalRoute {
+    /// Where it leads to; never a default route.
+    pub destination: IpNet,
+    /// Table that holds it.
+    pub table: u32,
+    /// Metric (`RTA_PRIORITY`), lower is preferred.
+    pub metric: u32,
+    /// Source addresses that it is for alone; none: all.
+    pub source: Option<IpNet>,
+    /// What it does.
+    pub kind: RouteKind,
+    /// Who set it (`RTPROT_*`).
+    pub protocol: u8,
+    /// The way out; absent unless it is [`RouteKind::Unicast`].
+    pub way: Option<NextHop>,
+}
+
+/// A policy rule of the router's own (not ours) that leads to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PolicyRule {
+    /// Family.
+    pub family: Family,
+    /// Preference (`FRA_PRIORITY`); lower is looked at first.
+    pub preference: u32,
+    /// Table it leads to.
+    pub table: u32,
+}
+
+/// What of the router's routes can matter: what touches a destination, and what belongs to an uplink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Everything that may be steered.
+    pub destinations: PrefixSet,
+    /// Interfaces of uplinks.
+    pub interfaces: Vec<String>,
 }
 
 /// Reachability of a neighbour (`NUD_*`), reduced to what a next hop needs to know.
@@ -79,7 +140,7 @@ pub enum ReadState {
     Fresh,
 }
 
-/// The router as the kernel shows it: links, addresses, neighbours of gateways, default routes.
+/// The router as the kernel shows it: links, addresses, neighbours of gateways, and those routes that matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RouterState {
     /// Links by index.
@@ -88,6 +149,12 @@ pub struct RouterState {
     pub addresses: Vec<Address>,
     /// Default routes, best metric first within a family.
     pub defaults: Vec<DefaultRoute>,
+    /// Other routes of the router's own tables that touch a destination, sorted.
+    pub routes: Arc<[LocalRoute]>,
+    /// Such routes that were left out because there are too many to keep.
+    pub routes_omitted: usize,
+    /// Rules of others that lead to tables, sorted.
+    pub rules: Vec<PolicyRule>,
     /// Neighbours by interface and address.
     pub neighbours: BTreeMap<(IfIndex, IpAddr), NeighbourState>,
     /// Whether it is complete.

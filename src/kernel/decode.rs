@@ -45,6 +45,8 @@ pub(super) fn link(payload: &[u8]) -> Result<Option<Link>, DecodeError> {
         name,
         admin_up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
+        master: None,
+        vrf_table: None,
     }))
 }
 

@@ -34,7 +34,7 @@ pub use error::{KernelError, Refusal};
 
 use crate::{
     config::Kernel,
-    domain::{IfIndex, RouterState},
+    domain::{IfIndex, Interest, RouterState},
     plan::{Change, Fib},
 };
 
@@ -47,17 +47,19 @@ pub struct Doubt {
     pub overruns: u64,
 }
 
-/// Keeps the picture of the router current, until nobody receives it any more. Needs no privileges. Recovers by itself
+/// Keeps the picture of the router current, until nobody receives it any more; of its routes only those that are of
+/// `interest` are kept. Needs no privileges. Recovers by itself
 /// from lost events, interrupted lists and silence of the kernel; the picture is stale meanwhile.
 ///
 /// # Errors
 /// When a netlink socket cannot be opened.
 pub async fn watch_router(
     own: Kernel,
+    interest: Arc<Interest>,
     state: Sender<Arc<RouterState>>,
     doubt: Sender<Doubt>,
 ) -> Result<(), KernelError> {
-    watch::watch_router(&own, state, doubt).await
+    watch::watch_router(&own, interest, state, doubt).await
 }
 
 /// What became of a list of changes.

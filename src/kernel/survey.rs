@@ -86,6 +86,7 @@ pub(super) async fn default_routes(
         gateway: way.gateway,
         metric,
         table,
+        source: None,
     };
     Ok(defaults.into_iter().map(default).collect())
 }

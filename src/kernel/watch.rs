@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::Kernel,
-    domain::{DefaultRoute, ReadState, RouterState},
+    domain::{DefaultRoute, Interest, ReadState, RouterState},
 };
 
 /// `RTNLGRP_*`: link, neighbour, and of both families address, route and rule, and next hop.
@@ -50,10 +50,11 @@ type Listing = Pin<Box<dyn Future<Output = Result<Vec<DefaultRoute>, KernelError
 /// See [`super::watch_router`].
 pub(super) async fn watch_router(
     own: &Kernel,
+    interest: Arc<Interest>,
     state: watch::Sender<Arc<RouterState>>,
     doubt: watch::Sender<Doubt>,
 ) -> Result<(), KernelError> {
-    let mut watcher = Watcher::open(Ownership::new(own), state, doubt)?;
+    let mut watcher = Watcher::open(Ownership::new(own), interest, state, doubt)?;
     while !watcher.state.is_closed() {
         watcher.step().await?;
     }
@@ -72,6 +73,8 @@ struct Survey {
 
 struct Watcher {
     own: Ownership,
+    #[expect(dead_code, reason = "read by the listing of routes, which comes next")]
+    interest: Arc<Interest>,
     picture: Picture,
     events: Transport,
     requests: RequestSocket,
@@ -97,12 +100,14 @@ enum Woken {
 impl Watcher {
     fn open(
         own: Ownership,
+        interest: Arc<Interest>,
         state: watch::Sender<Arc<RouterState>>,
         doubt: watch::Sender<Doubt>,
     ) -> Result<Self, KernelError> {
         let counters = *doubt.borrow();
         Ok(Self {
             own,
+            interest,
             picture: Picture::new(own),
             // Before anything is listed, so that nothing falls between.
             events: subscribe()?,

@@ -40,7 +40,8 @@ pub fn holds_it_all() {
             "link-local addresses are there, and not global"
         );
         for (family, gateway) in [Family::Ipv4, Family::Ipv6].into_iter().zip(gateways(0)) {
-            let expected = DefaultRoute { family, index: wan0, gateway: Some(gateway), metric: 100, table: 254 };
+            let expected =
+                DefaultRoute { family, index: wan0, gateway: Some(gateway), metric: 100, table: 254, source: None };
             assert_eq!(state.default_via(wan0, family), Some(&expected));
             let metrics: Vec<_> =
                 state.defaults.iter().filter(|route| route.family == family).map(|route| route.metric).collect();

@@ -188,7 +188,7 @@ impl Watching {
     pub fn start() -> Self {
         let (state_in, state) = watch::channel(Arc::default());
         let (doubt_in, doubt) = watch::channel(Doubt::default());
-        tokio::spawn(async move { watch_router(ours(), state_in, doubt_in).await.unwrap() });
+        tokio::spawn(async move { watch_router(ours(), Arc::default(), state_in, doubt_in).await.unwrap() });
         Self { state, doubt }
     }
 

@@ -145,6 +145,10 @@ impl World {
     }
 }
 
+fn link(index: IfIndex, name: &str) -> Link {
+    Link { index, name: name.to_owned(), admin_up: true, carrier: true, master: None, vrf_table: None }
+}
+
 fn router() -> RouterState {
     let mut router = RouterState { read: ReadState::Fresh, ..RouterState::default() };
     for (index, name, net4, gateway4, net6, gateway6) in [
@@ -152,7 +156,7 @@ fn router() -> RouterState {
         (3, "wan1", "192.0.2.6/30", "192.0.2.5", "2001:db8:2::2/64", "2001:db8:2::1"),
     ] {
         let index = IfIndex(index);
-        router.links.insert(index, Link { index, name: name.to_owned(), admin_up: true, carrier: true });
+        router.links.insert(index, link(index, name));
         for (net, gateway) in [(net4, gateway4), (net6, gateway6)] {
             let gateway: IpAddr = gateway.parse().unwrap();
             router.addresses.push(Address { index, net: net.parse().unwrap(), global: true, ready: true });
@@ -162,6 +166,7 @@ fn router() -> RouterState {
                 gateway: Some(gateway),
                 metric: 100,
                 table: 254,
+                source: None,
             });
         }
     }

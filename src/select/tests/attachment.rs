@@ -16,7 +16,7 @@ fn address(text: &str) -> IpAddr {
 fn default_route(gateway: Option<&str>, index: IfIndex, metric: u32) -> DefaultRoute {
     let gateway = gateway.map(address);
     let family = gateway.map_or(Family::Ipv4, Family::of);
-    DefaultRoute { family, index, gateway, metric, table: 254 }
+    DefaultRoute { family, index, gateway, metric, table: 254, source: None }
 }
 
 fn own(net: &str, index: IfIndex) -> Address {
@@ -26,7 +26,8 @@ fn own(net: &str, index: IfIndex) -> Address {
 /// The uplink `ntt` with an IPv4 and an IPv6 default route and addresses.
 fn router() -> RouterState {
     let mut router = RouterState::default();
-    let link = Link { index: WAN, name: "if-ntt".to_owned(), admin_up: true, carrier: true };
+    let name = "if-ntt".to_owned();
+    let link = Link { index: WAN, name, admin_up: true, carrier: true, master: None, vrf_table: None };
     router.links.insert(WAN, link);
     router.addresses = vec![own("203.0.113.9/24", IfIndex(3)), own("192.0.2.2/24", WAN), own("2001:db8::2/64", WAN)];
     router.defaults = vec![default_route(Some("192.0.2.1"), WAN, 100), default_route(Some("fe80::1"), WAN, 1_024)];
