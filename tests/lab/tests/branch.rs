@@ -1,8 +1,8 @@
 //! The branch in a box does what its picture says, without an agent.
 
 use std::{
-    io::{Read, Write},
-    net::{IpAddr, TcpStream},
+    io::{self, Read, Write},
+    net::{IpAddr, TcpStream, UdpSocket},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -10,8 +10,8 @@ use std::{
 use ipnet::IpNet;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peerward_lab::{
-    Branch, ClientFlow, INTERNET_IPV4, INTERNET_IPV6, LabError, MAIN, MICROSOFT_IPV4, MICROSOFT_IPV6, PathProfile,
-    Route, TCP_PORT,
+    Branch, ClientFlow, ECHO_PORT, INTERNET_IPV4, INTERNET_IPV6, LabError, MAIN, MICROSOFT_IPV4, MICROSOFT_IPV6,
+    PathProfile, Route, TCP_PORT,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -25,6 +25,7 @@ fn main() -> Result<std::process::ExitCode, LabError> {
         Trial::test("a_path_has_the_delay_it_was_given", delay),
         Trial::test("a_path_loses_the_share_it_was_told_to", loss),
         Trial::test("a_black_hole_swallows_everything_and_the_link_looks_well", black_hole),
+        Trial::test("an_isp_that_filters_sources_swallows_what_is_not_its_own", filtered_sources),
         Trial::test("a_cut_takes_the_carrier_and_mending_brings_everything_back", cut_and_mend),
         Trial::test("an_unplugged_uplink_comes_back_with_its_routes", unplug_and_plug),
         Trial::test("a_third_isp_can_be_had", third_isp),
@@ -84,7 +85,7 @@ fn edge_answers() -> Result<(), Failed> {
     let branch = Branch::builder().build()?;
     for address in ["13.107.6.152", "52.112.0.1", "2620:1ec:4::152", "2603:1006::1", "198.51.100.10"] {
         let address: IpAddr = address.parse()?;
-        branch.client().run(|| -> std::io::Result<()> {
+        branch.client().run(|| -> io::Result<()> {
             let mut stream = TcpStream::connect_timeout(&(address, TCP_PORT).into(), 1000 * MS)?;
             stream.write_all(b"hello")?;
             let mut answer = [0; 5];
@@ -137,6 +138,30 @@ fn black_hole() -> Result<(), Failed> {
     assert!(eventually(|| flow.since_mark().received > 20));
     let report = flow.settled_since_mark();
     assert!(report.lost > 30 && report.longest_gap >= 150 * MS, "{report:?}");
+    Ok(())
+}
+
+fn filtered_sources() -> Result<(), Failed> {
+    let branch = Branch::builder().build()?;
+    let isp = branch.fabric().isp(1);
+    for (destination, router) in [(MICROSOFT_IPV4, "203.0.113.6"), (MICROSOFT_IPV6, "2001:db8:101::2")] {
+        let client = ClientFlow::udp(branch.client(), destination, 2 * MS)?;
+        assert!(eventually(|| client.since_mark().received > 20), "all sources are accepted at first");
+        isp.filter_sources(Some(branch.isp_networks(1).to_vec()));
+        let before = isp.filtered();
+        assert!(eventually(|| isp.filtered() > before + 20), "the client's own address is not the ISP's");
+        client.mark();
+        let answered = branch.router().run(|| {
+            let socket = UdpSocket::bind((router.parse::<IpAddr>().map_err(io::Error::other)?, 0))?;
+            socket.set_read_timeout(Some(1000 * MS))?;
+            socket.send_to(b"hello", (destination, ECHO_PORT))?;
+            socket.recv(&mut [0; 8])
+        })?;
+        assert_eq!(answered, 5, "the address that the ISP gave to the router passes");
+        assert_eq!(client.since_mark().received, 0);
+        isp.filter_sources(None);
+        assert!(eventually(|| client.since_mark().received > 20), "all sources are accepted again");
+    }
     Ok(())
 }
 

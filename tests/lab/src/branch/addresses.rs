@@ -52,6 +52,11 @@ pub(super) fn access() -> [IpNet; 2] {
     [net(access_ipv4(0, 0), 24), net(access_ipv6(0, 0), 40)].map(|net| net.trunc())
 }
 
+/// The access network of an ISP, in both families.
+pub(super) fn access_of(isp: u8) -> [IpNet; 2] {
+    [net(access_ipv4(isp, 0), 30), net(access_ipv6(isp, 0), 64)]
+}
+
 /// Host `host` (1 the ISP, 2 the branch) in the access network of an ISP, a /30.
 pub(super) fn access_ipv4(isp: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(203, 0, 113, 4 * isp + host)

@@ -208,6 +208,6 @@ fn wait_until_running(link: &Link) -> Result<(), LabError> {
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the builder bounds the number of ISPs to 8")]
-fn number(isp: usize) -> u8 {
+pub(super) fn number(isp: usize) -> u8 {
     isp as u8
 }

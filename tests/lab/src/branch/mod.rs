@@ -19,6 +19,8 @@ pub use build::BranchBuilder;
 
 use std::{net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
+
 use crate::{Fabric, LabError, Link, Namespace, Seen, edge::EdgeServers};
 
 /// A packet older than this says nothing about the way of the next one.
@@ -96,6 +98,12 @@ impl Branch {
     /// By which ISP the client's packets to `destination` leave now; `None` when none came in the last 100 ms.
     pub fn way_now(&self, destination: IpAddr) -> Option<usize> {
         self.seen(destination).filter(|seen| seen.at.elapsed() < RECENT).map(|seen| seen.isp)
+    }
+
+    /// The networks that an ISP gave to the branch, IPv4 and IPv6: what an ISP that looks at sources lets
+    /// through. The LAN is not among them.
+    pub fn isp_networks(&self, isp: usize) -> [IpNet; 2] {
+        addresses::access_of(build::number(isp))
     }
 
     /// Takes the carrier from an uplink, as if its cable were cut.

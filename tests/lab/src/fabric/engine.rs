@@ -101,7 +101,7 @@ impl Engine {
     fn read_isp(&mut self, isp: usize) {
         for _ in 0..BATCH {
             let Some(packet) = self.isps.get_mut(isp).and_then(next_packet) else { return };
-            if let Some(ends) = Ends::of(&packet) {
+            if let Some(ends) = Ends::of(&packet).filter(|ends| self.admits(isp, *ends)) {
                 let now = Instant::now();
                 self.note(ends, isp, now);
                 let profile = lock(&self.shared).paths.get(isp).map(|path| path.towards_edge);
@@ -162,6 +162,10 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn admits(&self, isp: usize, ends: Ends) -> bool {
+        lock(&self.shared).ingress.get_mut(isp).is_some_and(|ingress| ingress.admit(ends.source))
     }
 
     fn note(&self, ends: Ends, isp: usize, at: Instant) {

@@ -26,6 +26,8 @@ use std::{
 pub use profile::PathProfile;
 use rustix::pipe::PipeFlags;
 
+use ipnet::IpNet;
+
 use crate::LabError;
 use engine::Engine;
 use packet::Ends;
@@ -47,6 +49,7 @@ pub struct Seen {
 #[derive(Debug, Default)]
 struct Shared {
     paths: Vec<Profiles>,
+    ingress: Vec<Ingress>,
     seen: HashMap<Ends, Seen>,
 }
 
@@ -55,6 +58,23 @@ struct Shared {
 struct Profiles {
     towards_edge: PathProfile,
     from_edge: PathProfile,
+}
+
+/// What an ISP lets in from the branch.
+#[derive(Debug, Clone, Default)]
+struct Ingress {
+    /// Sources that it accepts; all of them when absent.
+    accepted: Option<Vec<IpNet>>,
+    /// Packets that it refused.
+    filtered: u64,
+}
+
+impl Ingress {
+    fn admit(&mut self, source: IpAddr) -> bool {
+        let admitted = self.accepted.as_ref().is_none_or(|nets| nets.iter().any(|net| net.contains(&source)));
+        self.filtered += u64::from(!admitted);
+        admitted
+    }
 }
 
 /// The running emulator. Stops when dropped.
@@ -69,7 +89,11 @@ impl Fabric {
     /// Starts it on the TUN files of the ISPs and of the edge. The same seed loses the same packets.
     pub(crate) fn start(isps: Vec<File>, edge: File, seed: u64) -> Result<Self, LabError> {
         let paths = vec![Profiles::default(); isps.len()];
-        let shared = Arc::new(Mutex::new(Shared { paths, ..Shared::default() }));
+        let shared = Arc::new(Mutex::new(Shared {
+            ingress: vec![Ingress::default(); paths.len()],
+            paths,
+            ..Shared::default()
+        }));
         // The reading end is hung up when the writing end is dropped; no child process may hold a copy of it.
         let (stopped, stop) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
             .map_err(|error| LabError::system("make a pipe for the fabric", error))?;
@@ -128,6 +152,19 @@ impl IspPath<'_> {
         if let Some(path) = lock(&self.fabric.shared).paths.get_mut(self.index) {
             path.from_edge = profile;
         }
+    }
+
+    /// Accepts packets of these sources alone from the branch, as ISPs do (BCP 38): others are swallowed without a
+    /// word, and [`Fabric::seen`] does not see them. `None`, the beginning, accepts all.
+    pub fn filter_sources(self, accepted: Option<Vec<IpNet>>) {
+        if let Some(ingress) = lock(&self.fabric.shared).ingress.get_mut(self.index) {
+            ingress.accepted = accepted;
+        }
+    }
+
+    /// Packets that were swallowed because of their source.
+    pub fn filtered(self) -> u64 {
+        lock(&self.fabric.shared).ingress.get(self.index).map_or(0, |ingress| ingress.filtered)
     }
 }
 
