@@ -4,7 +4,7 @@
 //! for a reply without a deadline, and treats overruns, interrupted dumps and duplicates as normal.
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
-//! answers. [`decode`], [`route`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`] serve
+//! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`] serve
 //! [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`].
 
 mod decode;
@@ -17,6 +17,7 @@ mod ownership;
 mod picture;
 mod read;
 mod route;
+mod rule;
 mod socket;
 mod survey;
 mod transport;

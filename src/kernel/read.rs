@@ -1,36 +1,27 @@
 //! Lists what is ours: next hops, groups, routes, rules.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
-use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAttribute, RouteMessage},
-    rule::{RuleAction, RuleFlags, RuleHeader, RuleMessage},
+    rule::RuleMessage,
 };
 
 use super::{
     KernelError,
-    frame::{Request, attributes, text_of},
+    frame::Request,
     message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
     nexthop::NextHopMessage,
     ownership::Ownership,
     route::{RouteHead, RouteRecord},
+    rule,
     socket::RequestSocket,
 };
 use crate::{
     domain::{Family, IfIndex, NextHop},
-    plan::{Fib, NextHopId, Rule, Selector, Via},
+    plan::{Fib, NextHopId, Rule, Via},
 };
-
-const FRA_SRC: u16 = 2;
-const FRA_IIFNAME: u16 = 3;
-const FRA_PRIORITY: u16 = 6;
-const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
-const FRA_TABLE: u16 = 15;
-const FRA_OIFNAME: u16 = 17;
-const FRA_PROTOCOL: u16 = 21;
-const RULE_HEADER: usize = 12;
 
 /// Everything of ours, and what stands in its way.
 #[derive(Debug, Default)]
@@ -147,60 +138,10 @@ async fn rules(socket: &mut RequestSocket, own: Ownership, family: Family) -> Re
     let what = format!("list {family} rules");
     let listed = socket.dump(&what, request, |rules: &mut Vec<Rule>, message| {
         if message.kind == RTM_NEWRULE {
-            rules.extend(rule(message.payload, own, family)?);
+            let record = rule::parse(message.payload, family)?.filter(|record| record.protocol == own.protocol);
+            rules.extend(record.and_then(|record| record.rule));
         }
         Ok(())
     });
     absent_is_empty(listed.await)
-}
-
-/// A rule of ours, if it is one.
-pub(super) fn rule(payload: &[u8], own: Ownership, family: Family) -> Result<Option<Rule>, DecodeError> {
-    let header = RuleHeader::parse(payload)?;
-    if header.family != address_family(family) || header.action != RuleAction::ToTable {
-        return Ok(None);
-    }
-    let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, None);
-    let (mut input, mut output, mut source, mut suppressed) = (None, None, None, None);
-    for attribute in attributes(payload, RULE_HEADER) {
-        let (kind, value) = attribute?;
-        match kind {
-            FRA_PROTOCOL => protocol = Some(parse_u8(value)?),
-            FRA_TABLE => table = parse_u32(value)?,
-            FRA_PRIORITY => preference = parse_u32(value)?,
-            FRA_IIFNAME => input = Some(text_of(value)),
-            FRA_OIFNAME => output = Some(text_of(value)),
-            FRA_SRC => source = Some(parse_ip(value)?),
-            // -1: nothing is suppressed; IPv4 and IPv6 always say so.
-            FRA_SUPPRESS_PREFIXLEN => suppressed = Some(parse_u32(value)?).filter(|length| *length != u32::MAX),
-            _ => {}
-        }
-    }
-    let inverted = header.flags.contains(RuleFlags::Invert);
-    let selector = match (selector(input, output, source, inverted), suppressed) {
-        (Some(Selector::OwnUnlessDefault), Some(0)) => Some(Selector::OwnUnlessDefault),
-        (Some(Selector::OwnUnlessDefault), _) | (_, Some(_)) => None,
-        (selector, None) => selector,
-    };
-    Ok(selector.filter(|_| protocol == Some(own.protocol)).map(|selector| Rule {
-        family,
-        preference,
-        selector,
-        table,
-    }))
-}
-
-fn selector(
-    input: Option<String>,
-    output: Option<String>,
-    source: Option<IpAddr>,
-    inverted: bool,
-) -> Option<Selector> {
-    match (input, output, source, inverted) {
-        (Some(name), None, None, true) if name == "lo" => Some(Selector::Forwarded),
-        (Some(name), None, None, false) if name == "lo" => Some(Selector::OwnUnlessDefault),
-        (None, Some(name), None, false) => Some(Selector::OutputInterface(name)),
-        (None, None, Some(address), false) => Some(Selector::Source(address)),
-        _ => None,
-    }
 }

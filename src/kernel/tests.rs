@@ -20,7 +20,6 @@ use super::{
     nexthop::{GroupMember, NextHopMessage},
     ownership::Ownership,
     picture::{Effect, Picture, Publish},
-    read,
     route::{RouteHead, RouteRecord},
     socket::RequestSocket,
     survey,
@@ -156,7 +155,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = super::decode::address(bytes);
     let _ = super::decode::neighbour(bytes);
     let _ = NextHopMessage::parse(bytes);
-    let _ = read::rule(bytes, own(), Family::Ipv4);
+    let _ = super::rule::parse(bytes, Family::Ipv4);
     if let Ok(Some(head)) = RouteHead::parse(bytes) {
         let _ = RouteRecord::parse(head, bytes);
     }
@@ -356,14 +355,36 @@ fn an_address_is_ready_once_duplicate_detection_is_over() {
 #[test]
 fn a_rule_is_ours_by_its_protocol_and_shape() {
     let lo = || vec![RuleAttribute::Iifname("lo".to_owned())];
+    let marked = [lo(), vec![RuleAttribute::FwMark(1)]].concat();
     let forwarded = Rule { family: Family::Ipv4, preference: 7700, selector: Selector::Forwarded, table: 7700 };
-    for (what, message, expected) in [
-        ("ours", rule(lo(), RuleFlags::Invert, 77), Some(forwarded)),
-        ("of another program", rule(lo(), RuleFlags::Invert, 99), None),
-        ("not inverted", rule(lo(), RuleFlags::empty(), 77), None),
+    for (what, message, protocol, expected) in [
+        ("ours", rule(lo(), RuleFlags::Invert, 77), 77, Some(forwarded.clone())),
+        ("of another program", rule(lo(), RuleFlags::Invert, 99), 99, Some(forwarded)),
+        ("not inverted", rule(lo(), RuleFlags::empty(), 77), 77, None),
+        ("of marked packets only", rule(marked, RuleFlags::Invert, 77), 77, None),
     ] {
-        assert_eq!(read::rule(&payload(&message), own(), Family::Ipv4).unwrap(), expected, "{what}");
+        let record = super::rule::parse(&payload(&message), Family::Ipv4).unwrap().unwrap();
+        assert_eq!((record.protocol, record.rule), (protocol, expected), "{what}");
     }
+}
+
+#[test]
+fn the_length_of_a_rules_source_prefix_is_part_of_it() {
+    let net = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
+    for (selector, family) in [
+        (Selector::Source(address("10.0.0.0")), Family::Ipv4),
+        (Selector::From(net("10.0.0.0/8")), Family::Ipv4),
+        (Selector::Source(address("2001:db8::")), Family::Ipv6),
+        (Selector::From(net("2001:db8::/32")), Family::Ipv6),
+    ] {
+        let rule = Rule { family, preference: 7690, selector, table: 7720 };
+        let bytes = payload(&super::rule::message(own(), &rule));
+        let record = super::rule::parse(&bytes, family).unwrap().unwrap();
+        assert_eq!((record.protocol, record.rule), (77, Some(rule)));
+    }
+    let mut beyond = payload(&rule(vec![RuleAttribute::Source(address("10.0.0.0"))], RuleFlags::empty(), 77));
+    beyond[2] = 33;
+    super::rule::parse(&beyond, Family::Ipv4).unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

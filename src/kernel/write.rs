@@ -6,7 +6,6 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAttribute, RouteFlags, RouteMessage, RouteScope, RouteType, RouteVia},
-    rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage},
 };
 
 use super::{
@@ -17,11 +16,12 @@ use super::{
     nexthop::{GroupMember, NextHopMessage, RTNH_F_ONLINK},
     ownership::Ownership,
     read::address_family,
+    rule,
     socket::RequestSocket,
 };
 use crate::{
     domain::{Family, NextHop},
-    plan::{Change, NextHopId, Rule, Selector, Via},
+    plan::{Change, NextHopId, Via},
 };
 
 const SET: u16 = NLM_F_CREATE | NLM_F_REPLACE;
@@ -180,8 +180,8 @@ fn request(own: Ownership, change: &Change, on_link: OnLink) -> Request {
             Request::new(RTM_NEWROUTE, SET, &route_message(own, *table, *prefix, via, on_link))
         }
         Change::DeleteRoute(table, prefix) => Request::new(RTM_DELROUTE, 0, &route_key(own, *table, *prefix)),
-        Change::AddRule(rule) => Request::new(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &rule_message(own, rule)),
-        Change::DeleteRule(rule) => Request::new(RTM_DELRULE, 0, &rule_message(own, rule)),
+        Change::AddRule(rule) => Request::new(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &rule::message(own, rule)),
+        Change::DeleteRule(rule) => Request::new(RTM_DELRULE, 0, &rule::message(own, rule)),
         Change::DeleteNextHop(id) => {
             Request::new(RTM_DELNEXTHOP, 0, &NextHopMessage { id: Some(id.0), ..NextHopMessage::default() })
         }
@@ -255,31 +255,4 @@ fn gateway_attribute(prefix: ipnet::IpNet, gateway: IpAddr) -> RouteAttribute {
     } else {
         RouteAttribute::Via(RouteVia::from(gateway))
     }
-}
-
-fn rule_message(own: Ownership, rule: &Rule) -> RuleMessage {
-    let mut message = RuleMessage::default();
-    message.header.family = address_family(rule.family);
-    message.header.action = RuleAction::ToTable;
-    message.attributes = vec![
-        RuleAttribute::Table(rule.table),
-        RuleAttribute::Priority(rule.preference),
-        RuleAttribute::Protocol(own.protocol.into()),
-    ];
-    match &rule.selector {
-        Selector::Forwarded => {
-            message.header.flags = RuleFlags::Invert;
-            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
-        }
-        Selector::OutputInterface(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
-        Selector::OwnUnlessDefault => {
-            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
-            message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
-        }
-        Selector::Source(address) => {
-            message.header.src_len = if address.is_ipv4() { 32 } else { 128 };
-            message.attributes.push(RuleAttribute::Source(*address));
-        }
-    }
-    message
 }

@@ -39,6 +39,8 @@ pub enum Selector {
     OutputInterface(String),
     /// `from ADDRESS`: packets from an uplink's own address; makes strict reverse-path filters accept probe answers.
     Source(IpAddr),
+    /// `from PREFIX`: what comes from the hosts of a prefix that is shorter than a whole address.
+    From(IpNet),
     /// `iif lo … suppress_prefixlength 0`: the router's own traffic, and a default route of the table does not count.
     /// What it sends to networks that it knows goes there before any rule for probes is looked at.
     OwnUnlessDefault,

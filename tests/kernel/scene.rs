@@ -126,10 +126,12 @@ fn cable(router: &Namespace, interface: &str, other: &Namespace, networks: &[Str
 
 fn rules(family: Family, own: &Kernel) -> BTreeSet<Rule> {
     let source = if family == Family::Ipv4 { "10.0.0.2" } else { "2001:db8:0::2" };
+    let clients = net(if family == Family::Ipv4 { "192.168.128.0/17" } else { "2001:db8:80::/41" });
     [
         (own.probe_rule_preference, Selector::OwnUnlessDefault, 254),
         (own.probe_rule_preference + 1, Selector::OutputInterface("wan0".to_owned()), own.probe_table),
         (own.probe_rule_preference + 1, Selector::Source(source.parse().unwrap()), own.probe_table),
+        (own.probe_rule_preference + 2, Selector::From(clients), own.probe_table + 1),
         (own.rule_preference, Selector::Forwarded, own.table),
         (own.backup_rule_preference, Selector::Forwarded, own.backup_table),
     ]

@@ -1,0 +1,149 @@
+//! Policy rules (linux/fib_rules.h): ours into messages, the kernel's into ours.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
+
+use super::{
+    frame::{attributes, text_of},
+    ownership::Ownership,
+    read::address_family,
+};
+use crate::{
+    domain::Family,
+    plan::{Rule, Selector},
+};
+
+const FRA_DST: u16 = 1;
+const FRA_SRC: u16 = 2;
+const FRA_IIFNAME: u16 = 3;
+const FRA_GOTO: u16 = 4;
+const FRA_PRIORITY: u16 = 6;
+const FRA_FWMARK: u16 = 10;
+const FRA_FLOW: u16 = 11;
+const FRA_TUN_ID: u16 = 12;
+const FRA_SUPPRESS_IFGROUP: u16 = 13;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
+const FRA_TABLE: u16 = 15;
+const FRA_FWMASK: u16 = 16;
+const FRA_OIFNAME: u16 = 17;
+const FRA_L3MDEV: u16 = 19;
+const FRA_UID_RANGE: u16 = 20;
+const FRA_PROTOCOL: u16 = 21;
+const FRA_IP_PROTO: u16 = 22;
+const FRA_DSCP_MASK: u16 = 30;
+const RULE_HEADER: usize = 12;
+
+/// A rule as far as it can be told whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RuleRecord {
+    /// Protocol number of its owner; 0 when it has none.
+    pub(super) protocol: u8,
+    /// The rule, when it is of a shape that we write; anything that it matches beyond that makes it another one.
+    pub(super) rule: Option<Rule>,
+}
+
+/// What a message says that a rule matches.
+#[derive(Debug, Default)]
+struct Matches {
+    input: Option<String>,
+    output: Option<String>,
+    source: Option<IpNet>,
+    inverted: bool,
+    suppressed: Option<u32>,
+    /// It matches something that no rule of ours does.
+    more: bool,
+}
+
+/// Reads a rule of a family; `None` when it is of another one, as a kernel without IPv6 answers.
+pub(super) fn parse(payload: &[u8], family: Family) -> Result<Option<RuleRecord>, DecodeError> {
+    let header = RuleHeader::parse(payload)?;
+    if header.family != address_family(family) {
+        return Ok(None);
+    }
+    let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, 0);
+    let mut matches = Matches {
+        inverted: header.flags.contains(RuleFlags::Invert),
+        more: header.action != RuleAction::ToTable || header.tos != 0 || header.dst_len != 0,
+        ..Matches::default()
+    };
+    for attribute in attributes(payload, RULE_HEADER) {
+        let (kind, value) = attribute?;
+        match kind {
+            FRA_PROTOCOL => protocol = parse_u8(value)?,
+            FRA_TABLE => table = parse_u32(value)?,
+            FRA_PRIORITY => preference = parse_u32(value)?,
+            FRA_IIFNAME => matches.input = Some(text_of(value)),
+            FRA_OIFNAME => matches.output = Some(text_of(value)),
+            FRA_SRC => matches.source = Some(source(parse_ip(value)?, header.src_len)?),
+            // -1: nothing is suppressed; IPv4 and IPv6 always say so.
+            FRA_SUPPRESS_PREFIXLEN => {
+                matches.suppressed = Some(parse_u32(value)?).filter(|length| *length != u32::MAX);
+            }
+            FRA_DST
+            | FRA_GOTO
+            | FRA_FWMARK
+            | FRA_FLOW
+            | FRA_TUN_ID
+            | FRA_SUPPRESS_IFGROUP
+            | FRA_FWMASK
+            | FRA_L3MDEV
+            | FRA_UID_RANGE
+            | FRA_IP_PROTO..=FRA_DSCP_MASK => matches.more = true,
+            _ => {}
+        }
+    }
+    let rule = selector(matches).map(|selector| Rule { family, preference, selector, table });
+    Ok(Some(RuleRecord { protocol, rule }))
+}
+
+fn source(address: IpAddr, length: u8) -> Result<IpNet, DecodeError> {
+    IpNet::new(address, length).map_err(|_| DecodeError::from("a source prefix beyond the address family's length"))
+}
+
+fn selector(matches: Matches) -> Option<Selector> {
+    let Matches { input, output, source, inverted, suppressed, more } = matches;
+    match (input, output, source, inverted, suppressed, more) {
+        (Some(name), None, None, true, None, false) if name == "lo" => Some(Selector::Forwarded),
+        (Some(name), None, None, false, Some(0), false) if name == "lo" => Some(Selector::OwnUnlessDefault),
+        (None, Some(name), None, false, None, false) => Some(Selector::OutputInterface(name)),
+        (None, None, Some(source), false, None, false) if source.prefix_len() == source.max_prefix_len() => {
+            Some(Selector::Source(source.addr()))
+        }
+        (None, None, Some(source), false, None, false) => Some(Selector::From(source)),
+        _ => None,
+    }
+}
+
+/// The message that adds a rule, or names one to delete.
+pub(super) fn message(own: Ownership, rule: &Rule) -> RuleMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = address_family(rule.family);
+    message.header.action = RuleAction::ToTable;
+    message.attributes = vec![
+        RuleAttribute::Table(rule.table),
+        RuleAttribute::Priority(rule.preference),
+        RuleAttribute::Protocol(own.protocol.into()),
+    ];
+    match &rule.selector {
+        Selector::Forwarded => {
+            message.header.flags = RuleFlags::Invert;
+            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
+        }
+        Selector::OutputInterface(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
+        Selector::OwnUnlessDefault => {
+            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
+            message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
+        }
+        Selector::Source(address) => from(&mut message, (*address).into()),
+        Selector::From(prefix) => from(&mut message, *prefix),
+    }
+    message
+}
+
+fn from(message: &mut RuleMessage, prefix: IpNet) {
+    message.header.src_len = prefix.prefix_len();
+    message.attributes.push(RuleAttribute::Source(prefix.network()));
+}
