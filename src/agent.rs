@@ -9,9 +9,11 @@
 //! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
 
+mod aside;
 mod engine;
 mod explain;
 mod privilege;
+mod protected;
 mod reconcile;
 mod snapshot;
 
@@ -38,7 +40,7 @@ use crate::{
     clock::boot_time,
     config::{Config, Mode, OnStop},
     domain::{
-        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, ReadState, RouterState, Severity, UplinkId,
+        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, RouterState, Severity, UplinkId,
         view::{ReportingView, Snapshot},
     },
     kernel::{Doubt, KernelError, watch_router},
@@ -50,6 +52,8 @@ use crate::{
 
 /// How often figures that change with every probe are shown anew.
 const REFRESH: Duration = Duration::from_millis(250);
+/// How often files that name what must not be steered are read again.
+const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Samples taken before what they mean is acted upon.
 const SAMPLES_AT_ONCE: usize = 256;
 /// How long a withdrawal on request may take before the asker is told that it failed.
@@ -148,6 +152,7 @@ impl Agent {
         let mut engine = Engine::new(config.clone(), catalogue, started);
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
+        engine.protect(protected::protected(&config));
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -195,6 +200,8 @@ impl Agent {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut refresh = interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look_around = interval(LOOK_AROUND);
+        look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mode = self.engine.config.kernel.mode.as_str().to_owned();
         self.tell(vec![EventKind::AgentStarted { version: env!("CARGO_PKG_VERSION").to_owned(), mode }]);
         self.fib_changed();
@@ -211,10 +218,17 @@ impl Agent {
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
                 _ = refresh.tick() => self.publish(),
+                _ = look_around.tick() => self.look_around(),
             }
         };
         self.shut_down(tasks).await;
         outcome
+    }
+
+    /// Name servers change with the lease of an uplink.
+    fn look_around(&mut self) {
+        self.engine.protect(protected::protected(&self.engine.config));
+        self.router_changed();
     }
 
     fn router_changed(&mut self) {
@@ -362,7 +376,7 @@ impl Agent {
             started: self.started,
             fib: &self.fib_now.borrow(),
             held: &self.held,
-            fresh: self.router_now.borrow().read == ReadState::Fresh,
+            router: &self.router_now.borrow(),
             overruns: self.doubt.borrow().overruns,
             reporting: self.reporting.as_ref().map(|(_, status)| ReportingView {
                 dropped_records: self.records_dropped,

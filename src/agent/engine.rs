@@ -5,18 +5,19 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use super::aside::{Aside, Grounds};
 use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, Interest, PathState, ProbeSample, ReadState, RouterState,
-        UplinkAttachment, UplinkId,
+        BootTime, Class, ClassId, EventKind, Family, Interest, NextHop, PathState, PrefixSet, ProbeSample, ReadState,
+        RouterState, UplinkAttachment, UplinkId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
     probe::ProbePath,
     quality::{PathQuality, Thresholds, Transition},
-    select::{self, Decision, Memory, PathInput, Policy, Unattached},
+    select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached},
 };
 
 /// What the kernel offers for every uplink in every family that it carries.
@@ -28,7 +29,14 @@ pub struct Engine {
     pub(super) config: Config,
     pub(super) catalogue: Catalogue,
     pub(super) policy: Policy,
+    /// Of all that is steered, whatever is set aside.
+    whole: Layout,
     pub(super) layout: Layout,
+    pub(super) aside: Aside,
+    interest: Arc<Interest>,
+    protected: Vec<SetAside>,
+    /// Space that the router's own routes lead to by the uplinks that need such routes.
+    routed: BTreeMap<UplinkId, PrefixSet>,
     pub(super) attachments: Attachments,
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
@@ -49,6 +57,10 @@ impl Engine {
             up_after: config.probe.up_after,
             sla: config.policy.sla,
         };
+        let interest = Arc::new(Interest {
+            destinations: catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
+            interfaces: config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),
+        });
         let mut paths = BTreeMap::new();
         let mut starts = BTreeMap::new();
         for class in catalogue.classes() {
@@ -61,7 +73,12 @@ impl Engine {
             config,
             catalogue,
             policy,
+            whole: layout.clone(),
             layout,
+            aside: Aside::default(),
+            interest,
+            protected: Vec::new(),
+            routed: BTreeMap::new(),
             attachments: Attachments::new(),
             paths,
             decisions: BTreeMap::new(),
@@ -72,10 +89,12 @@ impl Engine {
 
     /// What of the router's routes can matter to this agent.
     pub fn interest(&self) -> Arc<Interest> {
-        Arc::new(Interest {
-            destinations: self.catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
-            interfaces: self.config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),
-        })
+        Arc::clone(&self.interest)
+    }
+
+    /// Names addresses that are never steered; taken into account with the next picture of the router.
+    pub fn protect(&mut self, protected: Vec<SetAside>) {
+        self.protected = protected;
     }
 
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
@@ -102,6 +121,9 @@ impl Engine {
             self.version += 1;
         }
         let mut events = self.uplink_events(&before);
+        events.extend(self.next_hop_events(&before));
+        events.extend(self.set_aside(router));
+        self.routed = self.routed_by_uplinks(router);
         events.extend(self.cut_short(router, now));
         events.extend(self.review(now));
         events
@@ -227,6 +249,78 @@ impl Engine {
             .collect()
     }
 
+    fn next_hop_events(&self, before: &Attachments) -> Vec<EventKind> {
+        let way = |attachments: &Attachments, key| Some(attachments.get(key)?.as_ref().ok()?.next_hop);
+        (self.attachments.keys())
+            .filter_map(|key| {
+                let (from, to) = (way(before, key)?, way(&self.attachments, key)?);
+                (from != to).then(|| EventKind::NextHopChanged {
+                    uplink: self.config.uplink(key.0).name.clone(),
+                    isp: self.config.isp_name_of(key.0).to_owned(),
+                    family: key.1,
+                    from: from.gateway,
+                    to: to.gateway,
+                })
+            })
+            .collect()
+    }
+
+    /// Leaves to the router's own routes and protections what is theirs.
+    fn set_aside(&mut self, router: &RouterState) -> Vec<EventKind> {
+        let mut gateways: BTreeMap<String, Vec<NextHop>> = BTreeMap::new();
+        for ((id, _), attachment) in &self.attachments {
+            let of_uplink = gateways.entry(self.config.uplink(*id).name.clone()).or_default();
+            of_uplink.extend(attachment.as_ref().ok().map(|attachment| attachment.next_hop));
+        }
+        let grounds = Grounds {
+            uplinks: &self.interest.interfaces,
+            gateways,
+            preference: self.config.kernel.rule_preference,
+            protected: &self.protected,
+            destinations: &self.interest.destinations,
+        };
+        let before = |aside: &Aside, class: &ClassId| aside.of_class(class).to_vec();
+        let classes = self.catalogue.classes();
+        let kept: Vec<_> = classes.iter().map(|class| before(&self.aside, &class.id)).collect();
+        if !self.aside.look(router, &grounds, classes) {
+            return Vec::new();
+        }
+        self.layout = self.whole.without(&self.aside.space);
+        self.version += 1;
+        let changed = classes.iter().zip(kept).filter_map(|(class, before)| {
+            let now = self.aside.of_class(&class.id);
+            (now != before).then(|| EventKind::LocalRoutesKeep {
+                class: class.id.clone(),
+                kept: now.len(),
+                example: now.first().map(|kept| format!("{}: {}", kept.prefix, kept.why)),
+            })
+        });
+        changed.collect()
+    }
+
+    fn routed_by_uplinks(&self, router: &RouterState) -> BTreeMap<UplinkId, PrefixSet> {
+        let needing = self.config.uplink_ids().filter(|id| self.config.uplink(*id).require_route);
+        needing
+            .filter_map(|id| {
+                let index = router.link_named(&self.config.uplink(id).interface)?.index;
+                let by_it = router.routes.iter().filter(|route| route.way.is_some_and(|way| way.index == index));
+                Some((id, by_it.map(|route| route.destination).collect()))
+            })
+            .collect()
+    }
+
+    /// Why an uplink that needs routes of the router's own is no candidate for a class, if it is not.
+    fn unrouted(&self, class: &ClassId, id: UplinkId) -> Option<Unattached> {
+        if !self.config.uplink(id).require_route {
+            return None;
+        }
+        let routes = self.layout.routes(class);
+        let reached = self.routed.get(&id);
+        let missing = || routes.iter().filter(|route| reached.is_none_or(|reached| !reached.covers(**route)));
+        let example = *missing().next()?;
+        Some(Unattached::NoRoute { missing: missing().count(), of: routes.len(), example })
+    }
+
     /// What the kernel knows first need not be probed: carrier, link, next hop and neighbour go straight to `down`.
     fn cut_short(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
         let mut changes = Vec::new();
@@ -271,7 +365,8 @@ impl Engine {
             .filter_map(|id| {
                 let path = self.paths.get(&(class.id.clone(), id))?;
                 let attachment = self.attachments.get(&(id, class.family))?;
-                Some((id, PathInput::new(path, attachment.as_ref().err().cloned())))
+                let unattached = attachment.as_ref().err().cloned().or_else(|| self.unrouted(&class.id, id));
+                Some((id, PathInput::new(path, unattached)))
             })
             .collect()
     }

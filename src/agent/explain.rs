@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::engine::Engine;
+use super::{engine::Engine, snapshot::kept_view};
 use crate::{
     config::Kernel,
     domain::{
@@ -29,8 +29,12 @@ pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet) -> Explan
         .and_then(|found| found.class)
         .and_then(|id| snapshot.classes.iter().find(|class| class.id == *id))
         .cloned();
-    let conclusion = conclusion(destination.as_ref(), class.as_ref(), &snapshot.mode);
-    Explanation { query, destination, class, conclusion, kernel_lookup: None }
+    let kept = engine.aside.of_prefix(query).map(kept_view);
+    let conclusion = match &kept {
+        Some(kept) => format!("left to the router's own routes: {} is {}", kept.prefix, kept.why),
+        None => conclusion(destination.as_ref(), class.as_ref(), &snapshot.mode),
+    };
+    Explanation { query, destination, class, kept, conclusion, kernel_lookup: None }
 }
 
 fn conclusion(destination: Option<&DestinationView>, class: Option<&ClassView>, mode: &str) -> String {

@@ -9,13 +9,18 @@ use super::{
 use crate::{
     config::Config,
     domain::{
-        BootTime, Class, ClassId, Family, UplinkId,
-        view::{CandidateView, ClassView, IspView, KernelView, PathView, ReportingView, Snapshot, UplinkView},
+        BootTime, Class, ClassId, Family, ReadState, RouterState, UplinkId,
+        view::{
+            CandidateView, ClassView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot, UplinkView,
+        },
     },
     plan::Fib,
     quality::Figures,
-    select::{Candidate, Decision},
+    select::{Candidate, Decision, SetAside},
 };
+
+/// Kept prefixes of a class that a snapshot names; it counts them all.
+const KEPT_SHOWN: usize = 16;
 
 /// What the kernel holds of ours, counted once whenever it changes.
 #[derive(Debug, Default)]
@@ -50,8 +55,8 @@ pub struct Surroundings<'a> {
     pub fib: &'a FibStatus,
     /// What it holds, counted.
     pub held: &'a Held,
-    /// Whether the picture of the router is complete.
-    pub fresh: bool,
+    /// The picture of the router.
+    pub router: &'a RouterState,
     /// Times that netlink events were lost.
     pub overruns: u64,
     /// Reporting, if configured.
@@ -152,7 +157,14 @@ fn class_view(
             .map(|decision| decision.candidates.iter().map(|candidate| candidate_view(config, candidate)).collect())
             .unwrap_or_default(),
         in_kernel: in_kernel.map(name),
+        kept: engine.aside.of_class(&class.id).len(),
+        kept_prefixes: engine.aside.of_class(&class.id).iter().take(KEPT_SHOWN).map(kept_view).collect(),
     }
+}
+
+/// What keeps a prefix, as people see it.
+pub(super) fn kept_view(kept: &SetAside) -> KeptView {
+    KeptView { prefix: kept.prefix, why: kept.why.to_string() }
 }
 
 fn candidate_view(config: &Config, candidate: &Candidate) -> CandidateView {
@@ -194,11 +206,13 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
 
 fn kernel(around: &Surroundings<'_>) -> KernelView {
     KernelView {
-        fresh: around.fresh,
+        fresh: around.router.read == ReadState::Fresh,
         in_step: around.fib.in_step,
         withdrawn: around.withdrawn,
         routes_primary: around.held.routes_primary,
         routes_backup: around.held.routes_backup,
+        local_routes: around.router.routes.len(),
+        local_routes_omitted: around.router.routes_omitted,
         writes: around.fib.writes,
         repairs: around.fib.repairs(),
         overruns: around.overruns,

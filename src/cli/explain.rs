@@ -38,6 +38,9 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
         facts.add("backup", visible(class.backup.as_deref().unwrap_or("none")));
         facts.add("in kernel", visible(class.in_kernel.as_deref().unwrap_or("not held in peerward's tables")));
     }
+    if let Some(kept) = &explanation.kept {
+        facts.add("kept", visible(&format!("{}: {}", kept.prefix, kept.why)));
+    }
     facts.add("lookup", visible(&lookup(explanation.kernel_lookup.as_ref())));
     let mut text =
         format!("{}: {}\n\n{}", asked(explanation.query), visible(&explanation.conclusion), facts.render());

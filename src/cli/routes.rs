@@ -7,7 +7,7 @@ use super::{
     asking,
     failure::Failure,
     figures::or_absent,
-    output::{Style, print, print_json},
+    output::{Style, print, print_json, visible},
     status::{in_kernel, intended, is_enforcing},
     table::{Align, Cell, Table},
 };
@@ -51,5 +51,28 @@ pub fn render(snapshot: &Snapshot, style: Style) -> String {
         .fold((0, 0), |(prefixes, routes), class| (prefixes + class.prefixes, routes + class.routes));
     let [prefixes, routes] = [prefixes, routes].map(|number: usize| number.to_string());
     table.row(["total", "", "", &prefixes, &routes].map(Cell::from));
+    let mut text = table.render(style);
+    if snapshot.classes.iter().any(|class| class.kept > 0) {
+        text.push_str("\nLeft to the router's own routes:\n");
+        text.push_str(&kept(snapshot, style));
+    }
+    text
+}
+
+/// What is not steered although the catalogue names it, and why.
+fn kept(snapshot: &Snapshot, style: Style) -> String {
+    let mut table = Table::new(&[("CLASS", Align::Left), ("PREFIX", Align::Left), ("KEPT BY", Align::Left)]);
+    for class in &snapshot.classes {
+        for kept in &class.kept_prefixes {
+            table.row([
+                Cell::from(class.id.as_str()),
+                Cell::from(kept.prefix.to_string()),
+                Cell::from(visible(&kept.why)),
+            ]);
+        }
+        if let more @ 1.. = class.kept.saturating_sub(class.kept_prefixes.len()) {
+            table.row([Cell::from(class.id.as_str()), Cell::from(format!("and {more} more"))]);
+        }
+    }
     table.render(style)
 }

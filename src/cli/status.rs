@@ -117,7 +117,7 @@ fn problems(snapshot: &Snapshot) -> Vec<String> {
 
 /// Intended against in the kernel: disagreement is an alarm.
 fn misplaced(classes: &[ClassView]) -> impl Iterator<Item = String> {
-    classes.iter().filter(|class| class.uplink != class.in_kernel).map(|class| {
+    classes.iter().filter(|class| is_misplaced(class)).map(|class| {
         let place = |uplink: &Option<String>| uplink.clone().unwrap_or_else(|| "the main table".to_owned());
         format!(
             "{} should be on {}, the kernel has it on {}",
@@ -192,6 +192,11 @@ fn steered(snapshot: &Snapshot, style: Style) -> String {
     table.render(style)
 }
 
+/// Whether the kernel has a class elsewhere than it should be; one of which nothing is left to steer has no place.
+fn is_misplaced(class: &ClassView) -> bool {
+    class.uplink != class.in_kernel && (class.routes > 0 || class.in_kernel.is_some())
+}
+
 /// Where a class should go: `wan0 (north)`.
 pub fn intended(class: &ClassView) -> String {
     match (&class.uplink, &class.isp) {
@@ -203,10 +208,10 @@ pub fn intended(class: &ClassView) -> String {
 
 /// Where the kernel has a class; a colour only where it is asked to hold it.
 pub fn in_kernel(class: &ClassView, enforcing: bool) -> Cell {
-    let colour = match (enforcing, class.uplink == class.in_kernel) {
+    let colour = match (enforcing, is_misplaced(class)) {
         (false, _) => None,
-        (true, true) => Some(Colour::Green),
-        (true, false) => Some(Colour::Red),
+        (true, false) => Some(Colour::Green),
+        (true, true) => Some(Colour::Red),
     };
     Cell::painted(class.in_kernel.as_deref().unwrap_or(ABSENT), colour)
 }

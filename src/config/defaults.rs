@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::model::{Fallback, Mode, OnStop};
 use crate::domain::Category;
 
+pub(super) const REQUIRE_ROUTE: bool = false;
+
 pub(super) const FALLBACK: Fallback = Fallback::Any;
 pub(super) const ALLOW_UNQUALIFIED: bool = false;
 pub(super) const LEAVE_AFTER: Duration = Duration::from_secs(5);
@@ -31,6 +33,7 @@ pub(super) const ON_STOP: OnStop = OnStop::Keep;
 pub(super) const TABLE: u32 = 7700;
 pub(super) const BACKUP_TABLE: u32 = 7701;
 pub(super) const PROBE_TABLE: u32 = 7710;
+pub(super) const SOURCE_TABLE: u32 = 7780;
 pub(super) const RULE_PREFERENCE: u32 = 7700;
 pub(super) const BACKUP_RULE_PREFERENCE: u32 = 7701;
 pub(super) const PROBE_RULE_PREFERENCE: u32 = 7690;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    model::{Config, Fallback, Microsoft365Source, NextHopSpec, OnStop},
+    model::{Config, Fallback, Ipv6Source, Microsoft365Source, NextHopSpec, OnStop},
     values::{OFF, in_percent, in_units},
 };
 use crate::domain::IspId;
@@ -52,6 +52,8 @@ fn isps(to: &mut String, config: &Config) -> std::fmt::Result {
             writeln!(to, "\n[[isp.uplink]]\nname = {}", quoted(&uplink.name))?;
             writeln!(to, "interface = {}", quoted(&uplink.interface))?;
             writeln!(to, "ipv4 = {}\nipv6 = {}", next_hop(&uplink.ipv4), next_hop(&uplink.ipv6))?;
+            writeln!(to, "require_route = {}", uplink.require_route)?;
+            writeln!(to, "ipv6_source = {}", ipv6_source(&uplink.ipv6_source))?;
         }
     }
     Ok(())
@@ -124,7 +126,9 @@ fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {
     };
     writeln!(to, "\n[kernel]\nmode = \"{}\"\non_stop = \"{on_stop}\"", kernel.mode.as_str())?;
     writeln!(to, "table = {}\nbackup_table = {}", kernel.table, kernel.backup_table)?;
-    writeln!(to, "probe_table = {}\nrule_preference = {}", kernel.probe_table, kernel.rule_preference)?;
+    writeln!(to, "probe_table = {}\nsource_table = {}", kernel.probe_table, kernel.source_table)?;
+    let never = list(kernel.never_steer.iter().map(|prefix| quoted(&prefix.to_string())));
+    writeln!(to, "never_steer = {never}\nrule_preference = {}", kernel.rule_preference)?;
     writeln!(to, "backup_rule_preference = {}", kernel.backup_rule_preference)?;
     writeln!(to, "probe_rule_preference = {}", kernel.probe_rule_preference)?;
     writeln!(to, "protocol = {}\nnexthop_base = {:#x}", kernel.protocol, kernel.nexthop_base)
@@ -135,6 +139,14 @@ fn next_hop<A: Display>(spec: &NextHopSpec<A>) -> String {
         NextHopSpec::Auto => quoted("auto"),
         NextHopSpec::Disabled => quoted("off"),
         NextHopSpec::Gateway(gateway) => quoted(&gateway.to_string()),
+    }
+}
+
+fn ipv6_source(source: &Ipv6Source) -> String {
+    match source {
+        Ipv6Source::Any => quoted("any"),
+        Ipv6Source::Auto => quoted("auto"),
+        Ipv6Source::Prefixes(prefixes) => list(prefixes.iter().map(|prefix| quoted(&prefix.to_string()))),
     }
 }
 

@@ -22,8 +22,8 @@ use std::{fs::File, io::Read, path::Path};
 use finding::Wrong;
 pub use finding::{ConfigError, Finding};
 pub use model::{
-    Config, Control, Destinations, Endpoint, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode,
-    NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
+    Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
+    Mode, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
 };
 
 /// Bound of a configuration, in bytes.

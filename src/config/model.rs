@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::defaults;
 use crate::domain::{Category, Family, IspId, UplinkId};
@@ -70,6 +70,10 @@ pub struct Uplink {
     pub ipv4: NextHopSpec<Ipv4Addr>,
     /// IPv6 next hop.
     pub ipv6: NextHopSpec<Ipv6Addr>,
+    /// A candidate for a class only while the router's own routes lead to all of it by this uplink.
+    pub require_route: bool,
+    /// IPv6 source addresses that the ISP lets through.
+    pub ipv6_source: Ipv6Source,
 }
 
 /// How the next hop of an uplink is found in one family.
@@ -81,6 +85,17 @@ pub enum NextHopSpec<A> {
     Gateway(A),
     /// The uplink does not carry this family.
     Disabled,
+}
+
+/// IPv6 source addresses that an ISP lets through (BCP 38).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ipv6Source {
+    /// All: provider-independent space, or prefixes are translated (NPTv6, NAT66).
+    Any,
+    /// Those that the router's own default routes by the uplink are for, as DHCPv6 prefix delegation sets them.
+    Auto,
+    /// These.
+    Prefixes(Vec<Ipv6Net>),
 }
 
 /// Which ISP is preferred where.
@@ -235,6 +250,10 @@ pub struct Kernel {
     pub backup_rule_preference: u32,
     /// Preference of the probe rules; before the other two.
     pub probe_rule_preference: u32,
+    /// First of the tables for IPv6 sources that not every ISP lets through, two for each set of uplinks.
+    pub source_table: u32,
+    /// Prefixes that are never steered, whatever the catalogue says.
+    pub never_steer: Vec<IpNet>,
     /// Route protocol number that marks what is ours.
     pub protocol: u8,
     /// First next-hop id of our range of 65,536; a multiple of that.
@@ -251,6 +270,8 @@ impl Default for Kernel {
             table: defaults::TABLE,
             backup_table: defaults::BACKUP_TABLE,
             probe_table: defaults::PROBE_TABLE,
+            source_table: defaults::SOURCE_TABLE,
+            never_steer: Vec::new(),
             rule_preference: defaults::RULE_PREFERENCE,
             backup_rule_preference: defaults::BACKUP_RULE_PREFERENCE,
             probe_rule_preference: defaults::PROBE_RULE_PREFERENCE,

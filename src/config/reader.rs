@@ -194,6 +194,11 @@ impl<'d> Item<'d> {
         self.document.report(Some(&self.span), self.path.clone(), wrong);
     }
 
+    /// Whether it is a string.
+    pub fn is_text(&self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
     /// It as a table.
     pub fn into_section(self) -> Option<Section<'d>> {
         let Self { document, path, span, value } = self;

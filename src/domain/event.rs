@@ -1,10 +1,10 @@
 //! What happened, as data: for the log, the upstream log records and the people who read them.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BootTime, ClassId, PathState};
+use super::{BootTime, ClassId, Family, PathState};
 
 /// How much an event matters, in the words of Peering Service's own telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,28 @@ pub enum EventKind {
         usable: bool,
         /// What the kernel says.
         reason: String,
+    },
+    /// An uplink has another next hop than before.
+    NextHopChanged {
+        /// Uplink.
+        uplink: String,
+        /// ISP of the uplink.
+        isp: String,
+        /// Family.
+        family: Family,
+        /// Gateway before; none on a point-to-point link.
+        from: Option<IpAddr>,
+        /// Gateway now.
+        to: Option<IpAddr>,
+    },
+    /// What the router's own routes and protections keep of a class changed.
+    LocalRoutesKeep {
+        /// Class.
+        class: ClassId,
+        /// How many of them keep prefixes of the class now.
+        kept: usize,
+        /// One of them, and why.
+        example: Option<String>,
     },
     /// A path changed state.
     PathStateChanged {
@@ -125,6 +147,8 @@ impl EventKind {
         match self {
             Self::AgentStarted { .. } => "AgentStarted",
             Self::UplinkChanged { .. } => "UplinkChanged",
+            Self::NextHopChanged { .. } => "NextHopChanged",
+            Self::LocalRoutesKeep { .. } => "LocalRoutesKeep",
             Self::PathStateChanged { .. } => "PathStateChanged",
             Self::PrefixActivePath { .. } => "PrefixActivePath",
             Self::PrefixBackupPath { .. } => "PrefixBackupPath",
@@ -159,6 +183,18 @@ impl fmt::Display for EventKind {
             Self::AgentStarted { version, mode } => write!(f, "peerward {version} started, mode {mode}"),
             Self::UplinkChanged { uplink, isp, usable, reason } => {
                 write!(f, "uplink {uplink} ({isp}) {}: {reason}", if *usable { "usable" } else { "not usable" })
+            }
+            Self::NextHopChanged { uplink, isp, family, from, to } => {
+                let name =
+                    |gateway: &Option<IpAddr>| gateway.map_or("the link itself".to_owned(), |to| to.to_string());
+                write!(f, "uplink {uplink} ({isp}): {family} next hop is {} instead of {}", name(to), name(from))
+            }
+            Self::LocalRoutesKeep { class, kept: 0, .. } => {
+                write!(f, "{class}: nothing is left to the router's own routes any more")
+            }
+            Self::LocalRoutesKeep { class, kept, example } => {
+                let example = example.as_deref().unwrap_or_default();
+                write!(f, "{class}: {kept} prefixes are left to the router's own routes, among them {example}")
             }
             Self::PathStateChanged { uplink, class, from, to, evidence, .. } => {
                 write!(f, "path {class} by {uplink}: {from} -> {to}, {evidence}")

@@ -22,6 +22,15 @@ impl PrefixSet {
         }
     }
 
+    /// Whether the set holds every address of a prefix.
+    pub fn covers(&self, net: IpNet) -> bool {
+        match (net.network(), net.broadcast()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => covers(&self.ipv4, first.to_bits(), last.to_bits()),
+            (IpAddr::V6(first), IpAddr::V6(last)) => covers(&self.ipv6, first.to_bits(), last.to_bits()),
+            _ => false,
+        }
+    }
+
     /// Whether the set holds an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.touches(IpNet::from(address))
@@ -67,6 +76,11 @@ fn touches<A: Copy + Ord>(ranges: &[(A, A)], first: A, last: A) -> bool {
     ranges.get(at).is_some_and(|(start, _)| *start <= last)
 }
 
+fn covers<A: Copy + Ord>(ranges: &[(A, A)], first: A, last: A) -> bool {
+    let at = ranges.partition_point(|(_, end)| *end < first);
+    ranges.get(at).is_some_and(|(start, end)| *start <= first && last <= *end)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, prelude::*};
@@ -105,7 +119,12 @@ mod tests {
             let prefixes: Vec<IpNet> = prefixes.into_iter().map(|(low, length)| at(low, length)).collect();
             let question = at(first, length);
             let expected = prefixes.iter().any(|net| net.contains(&question) || question.contains(net));
-            prop_assert_eq!(prefixes.into_iter().collect::<PrefixSet>().touches(question), expected);
+            let covered = |address: u32| prefixes.iter().any(|net| net.contains(&IpAddr::from(address.to_be_bytes())));
+            let (IpAddr::V4(low), IpAddr::V4(high)) = (question.network(), question.broadcast()) else { unreachable!() };
+            let whole = (low.to_bits()..=high.to_bits()).all(covered);
+            let set: PrefixSet = prefixes.iter().copied().collect();
+            prop_assert_eq!(set.touches(question), expected);
+            prop_assert_eq!(set.covers(question), whole);
         }
     }
 }

@@ -98,6 +98,21 @@ pub struct ClassView {
     pub candidates: Vec<CandidateView>,
     /// Uplink on which the kernel holds the class; equal to `uplink` when all is well.
     pub in_kernel: Option<String>,
+    /// Prefixes of the class, or around or inside them, that the router's own routes and protections keep.
+    #[serde(default)]
+    pub kept: usize,
+    /// The first sixteen of them.
+    #[serde(default)]
+    pub kept_prefixes: Vec<KeptView>,
+}
+
+/// A prefix that is not steered although the catalogue names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptView {
+    /// Prefix.
+    pub prefix: IpNet,
+    /// What keeps it.
+    pub why: String,
 }
 
 /// One uplink as a candidate for a class.
@@ -164,6 +179,12 @@ pub struct KernelView {
     pub routes_backup: usize,
     /// Changes written since start.
     pub writes: u64,
+    /// Routes of the router's own that touch steered prefixes.
+    #[serde(default)]
+    pub local_routes: usize,
+    /// Such routes beyond what is kept in memory; they are not respected.
+    #[serde(default)]
+    pub local_routes_omitted: usize,
     /// Repairs of what others removed or changed, since start.
     pub repairs: u64,
     /// Times that netlink events were lost and everything was read again.
@@ -205,6 +226,9 @@ pub struct Explanation {
     pub destination: Option<DestinationView>,
     /// The class with its decision; absent when the destination is not steered.
     pub class: Option<ClassView>,
+    /// What keeps it from being steered: a route of the router's own, or a protection; absent when nothing does.
+    #[serde(default)]
+    pub kept: Option<KeptView>,
     /// One sentence that answers "where does it go, and why".
     pub conclusion: String,
     /// What the kernel does with a forwarded packet to it, by a route lookup; absent when it could not be asked.

@@ -83,6 +83,18 @@ impl Layout {
         Self { numbers: Numbers::from(kernel), plots, territories, next_hops, positions }
     }
 
+    /// The same without some space that belongs to none of the classes: it is left out of both tables, and routes around
+    /// it are carved. Ids stay.
+    #[must_use]
+    pub fn without(&self, set_aside: &[IpNet]) -> Self {
+        let territories = self.territories.without(set_aside);
+        let mut routes = territories.routes(&everyone(self.plots.len()));
+        let plots = (self.plots.iter().enumerate())
+            .map(|(position, plot)| Plot { routes: routes.remove(&position).unwrap_or_default(), ..plot.clone() })
+            .collect();
+        Self { plots, territories, ..self.clone() }
+    }
+
     /// Routes of a class after exact aggregation, nested prefixes of other classes resolved by longest match.
     pub fn routes(&self, class: &ClassId) -> &[IpNet] {
         self.plot(class).map_or(&[], |(_, plot)| &plot.routes)

@@ -23,3 +23,4 @@ pub use desired::Placement;
 pub use difference::difference;
 pub use fib::{Change, Fib, NextHopId, Rule, Selector, Via};
 pub use layout::Layout;
+pub use territory::space_of;

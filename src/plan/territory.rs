@@ -8,6 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
+use crate::domain::PrefixSet;
+
+/// Stands for space that is set aside: no class is at this position.
+const NOBODY: u32 = u32::MAX;
+
 /// The aggregated routes of all classes, each with the position of its class.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Territories {
@@ -24,8 +29,26 @@ impl Territories {
             .zip(classes)
             .flat_map(|(position, prefixes)| prefixes.iter().map(move |prefix| (prefix.trunc(), position)))
             .collect();
+        Self::of(&entries)
+    }
+
+    /// The same without the space of `set_aside`, whatever lies inside or around it.
+    pub fn without(&self, set_aside: &[IpNet]) -> Self {
+        if set_aside.is_empty() {
+            return self.clone();
+        }
+        let gone: PrefixSet = set_aside.iter().copied().collect();
+        let left = self.routes.iter().filter(|(prefix, _)| !gone.covers(*prefix));
+        let mut entries: Vec<(IpNet, u32)> =
+            left.map(|(prefix, position)| (*prefix, u32::try_from(*position).unwrap_or(NOBODY))).collect();
+        let standing: PrefixSet = entries.iter().map(|(prefix, _)| *prefix).collect();
+        entries.extend(set_aside.iter().filter(|prefix| standing.touches(**prefix)).map(|prefix| (*prefix, NOBODY)));
+        Self::of(&entries)
+    }
+
+    fn of(entries: &[(IpNet, u32)]) -> Self {
         let mut routes: Vec<(IpNet, usize)> =
-            super::aggregate(&entries).into_iter().map(|(prefix, position)| (prefix, position as usize)).collect();
+            super::aggregate(entries).into_iter().map(|(prefix, position)| (prefix, position as usize)).collect();
         routes.sort_unstable();
         Self { parents: parents(&routes), routes }
     }
@@ -67,6 +90,13 @@ impl Territories {
     fn is_free(&self, part: &IpNet, whole: &IpNet) -> bool {
         part == whole || self.routes.binary_search_by_key(part, |(prefix, _)| *prefix).is_err()
     }
+}
+
+/// The fewest prefixes that hold exactly what longest match gives to `prefixes` and not to `others`; where both hold
+/// the same prefix it is of `prefixes`.
+pub fn space_of(prefixes: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
+    let territories = Territories::new([prefixes, others].into_iter());
+    territories.routes(&BTreeSet::from([0])).remove(&0).unwrap_or_default()
 }
 
 /// Position of the route directly around each of `routes`, which are sorted.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::{
     config::{NextHopSpec, Uplink},
     domain::{Family, IfIndex, NeighbourState, NextHop, RouterState, UplinkAttachment},
@@ -25,6 +27,16 @@ pub enum Unattached {
     /// `auto` and no default route by the interface.
     #[error("no default route by {0}: next hop unknown")]
     NoNextHop(String),
+    /// `require_route`, and the router's own routes by the uplink do not lead to all of the class.
+    #[error("no route of its own to {missing} of {of} routes of this class, such as {example}")]
+    NoRoute {
+        /// Routes of the class that no route by the uplink covers.
+        missing: usize,
+        /// Routes of the class.
+        of: usize,
+        /// One of those that are missing.
+        example: IpNet,
+    },
     /// No usable source address.
     #[error("no {1} address on {0}")]
     NoAddress(String, Family),

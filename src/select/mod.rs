@@ -24,6 +24,7 @@ mod label;
 mod policy;
 mod qualification;
 mod reason;
+mod set_aside;
 mod verdict;
 
 #[cfg(test)]
@@ -35,3 +36,4 @@ pub use label::Label;
 pub use policy::{Policy, Standing};
 pub use qualification::Qualification;
 pub use reason::Reason;
+pub use set_aside::{Kept, SetAside, Why, kept_by_local_routes};

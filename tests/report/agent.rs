@@ -203,6 +203,8 @@ fn class() -> ClassView {
         since_s: 5,
         candidates: Vec::new(),
         in_kernel: None,
+        kept: 0,
+        kept_prefixes: Vec::new(),
     }
 }
 

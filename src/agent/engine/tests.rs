@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 use super::*;
 use crate::{
     config,
-    domain::{Address, DefaultRoute, IfIndex, Link, ProbeFailure, ProbeOutcome},
+    domain::{Address, DefaultRoute, IfIndex, Link, LocalRoute, ProbeFailure, ProbeOutcome, RouteKind},
     plan,
+    select::Why,
 };
 
 const CONFIG: &str = r#"
@@ -142,6 +143,19 @@ impl World {
 
     fn moves(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, EventKind::PrefixActivePath { .. })).count()
+    }
+}
+
+/// A route into a tunnel, as a VPN or an ExpressRoute circuit sets it.
+fn by_tunnel(destination: &str) -> LocalRoute {
+    LocalRoute {
+        destination: destination.parse().unwrap(),
+        table: 254,
+        metric: 20,
+        source: None,
+        kind: RouteKind::Unicast,
+        protocol: 186,
+        way: Some(NextHop { index: IfIndex(9), gateway: None }),
     }
 }
 
@@ -362,4 +376,92 @@ fn an_answer_that_arrives_after_carrier_was_lost_does_not_revive_the_path() {
         }
     }
     assert_eq!(world.everything_on(), Some(CCL));
+}
+
+/// Whether one of our tables has a route for the address.
+fn steers(engine: &Engine, address: &str) -> bool {
+    let address: IpAddr = address.parse().unwrap();
+    let probes = engine.config.kernel.probe_table;
+    engine.desired().routes.keys().any(|(table, prefix)| *table < probes && prefix.contains(&address))
+}
+
+#[test]
+fn a_local_route_keeps_its_prefix_until_it_goes() {
+    let mut world = World::new();
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    assert!(steers(&world.engine, "13.107.6.152"));
+
+    world.router.links.insert(IfIndex(9), link(IfIndex(9), "tun0"));
+    world.router.routes = Arc::from([by_tunnel("13.107.6.152/32")]);
+    world.read_router();
+    assert!(!steers(&world.engine, "13.107.6.152"), "the tunnel is in charge of it");
+    assert!(steers(&world.engine, "13.107.6.153"), "and of not one address more");
+    let kept = world.engine.aside.of_prefix("13.107.6.152/32".parse().unwrap()).unwrap();
+    assert!(kept.why.to_string().contains("tun0"), "{kept:?}");
+    let told = |events: &[EventKind], kept: usize| {
+        let counts =
+            |event: &&EventKind| matches!(event, EventKind::LocalRoutesKeep { kept: now, .. } if *now == kept);
+        events.iter().filter(counts).count()
+    };
+    assert_eq!(told(&world.events, 1), 1, "{:?}", world.events);
+
+    world.router.routes = Arc::from([]);
+    world.read_router();
+    assert!(steers(&world.engine, "13.107.6.152"));
+    assert_eq!(told(&world.events, 0), 1);
+}
+
+#[test]
+fn gateways_on_link_networks_and_protected_addresses_are_not_steered() {
+    let mut world = World::new();
+    let lan = Address { index: IfIndex(2), net: "52.96.1.1/24".parse().unwrap(), global: true, ready: true };
+    world.router.addresses.push(lan);
+    let server = SetAside { prefix: "40.96.0.53/32".parse().unwrap(), why: Why::NameServer };
+    world.engine.protect(vec![server]);
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    for kept in ["52.96.1.77", "40.96.0.53"] {
+        assert!(!steers(&world.engine, kept), "{kept}");
+    }
+    for steered in ["52.96.2.1", "40.96.0.54"] {
+        assert!(steers(&world.engine, steered), "{steered}");
+    }
+}
+
+#[test]
+fn an_uplink_that_needs_routes_is_a_candidate_only_while_they_lead_to_the_whole_class() {
+    let mut world = World::new();
+    world.engine.config.uplinks[0].require_route = true;
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.everything_on(), Some(CCL));
+
+    let way = Some(NextHop { index: IfIndex(2), gateway: None });
+    let everything = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"];
+    world.router.routes = everything.map(|half| LocalRoute { way, ..by_tunnel(half) }).into();
+    world.read_router();
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.everything_on(), Some(KORDIA));
+
+    world.router.routes = Arc::from([]);
+    world.read_router();
+    assert_eq!(world.everything_on(), Some(CCL), "withdrawn by the ISP: left at once");
+}
+
+#[test]
+fn a_new_next_hop_is_told() {
+    let mut world = World::new();
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    for route in &mut world.router.defaults {
+        if route.index == IfIndex(2) && route.family == Family::Ipv4 {
+            route.gateway = Some("192.0.2.9".parse().unwrap());
+        }
+    }
+    world.read_router();
+    let told = world.events.iter().any(|event| {
+        matches!(event, EventKind::NextHopChanged { uplink, to: Some(to), .. } if uplink == "wan0" && to.to_string() == "192.0.2.9")
+    });
+    assert!(told, "{:?}", world.events);
 }

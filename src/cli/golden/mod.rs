@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf};
 
 use crate::{
     cli::{explain, output::Style, paths, routes, status},
-    domain::view::{Explanation, KernelView, Snapshot},
+    domain::view::{Explanation, KeptView, KernelView, Snapshot},
 };
 
 const PLAIN: Style = Style { colour: false };
@@ -105,6 +105,15 @@ fn routes_with_their_sum() {
 }
 
 #[test]
+fn routes_with_what_the_routers_own_keep() {
+    let mut snapshot = snapshot();
+    let why = "the router's own route by tun0 (table 254, protocol 186, metric 20)".to_owned();
+    snapshot.classes[0].kept_prefixes = vec![KeptView { prefix: "13.107.6.0/24".parse().unwrap(), why }];
+    snapshot.classes[0].kept = 3;
+    assert_golden("routes-kept.txt", &routes::render(&snapshot, PLAIN));
+}
+
+#[test]
 fn explanation_of_a_steered_address() {
     assert_golden("explain.txt", &explain::render(&explanation(), PLAIN));
 }
@@ -115,6 +124,7 @@ fn explanation_of_foreign_space() {
         query: "192.0.2.0/24".parse().unwrap(),
         destination: None,
         class: None,
+        kept: None,
         conclusion: "not known as Microsoft's: left to the router's own routes".to_owned(),
         kernel_lookup: None,
     };

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::{once::once, site::market};
 use crate::{
     config::{
+        defaults,
         document::{Document, Placed},
         finding::Wrong,
-        model::{Isp, NextHopSpec, Uplink},
-        reader::Section,
+        model::{Ipv6Source, Isp, NextHopSpec, Uplink},
+        reader::{Item, Section},
         suggestion::{did_you_mean, quoted},
-        values::{interface, name, next_hop, text},
+        values::{flag, interface, name, next_hop, one_of, source_prefix, text},
     },
     domain::{IspId, UplinkId},
     partners::Registry,
@@ -91,6 +92,8 @@ impl Ring {
         let name = section.read_placed("name", name);
         let ipv4 = section.setting("ipv4", NextHopSpec::Auto, next_hop).value;
         let ipv6 = section.setting("ipv6", NextHopSpec::Auto, next_hop).value;
+        let require_route = section.setting("require_route", defaults::REQUIRE_ROUTE, flag).value;
+        let ipv6_source = section.take("ipv6_source").map_or(Ipv6Source::Any, ipv6_source);
         if ipv4 == NextHopSpec::Disabled && ipv6 == NextHopSpec::Disabled {
             section.report_itself(Wrong::new("both families are off", "set ipv4 or ipv6 to \"auto\" or a gateway"));
         }
@@ -102,6 +105,8 @@ impl Ring {
             interface: interface.value.clone(),
             ipv4,
             ipv6,
+            require_route,
+            ipv6_source,
         });
         self.lines.push(Line { name, interface });
     }
@@ -122,6 +127,25 @@ impl Ring {
             line.interface.report(document, wrong);
         }
     }
+}
+
+/// `"any"`, `"auto"`, or prefixes.
+fn ipv6_source(item: Item<'_>) -> Ipv6Source {
+    const WORDS: [(&str, SourceWord); 2] = [("any", SourceWord::Any), ("auto", SourceWord::Auto)];
+    if item.is_text() {
+        return match item.read(one_of(&WORDS)) {
+            Some(SourceWord::Auto) => Ipv6Source::Auto,
+            _ => Ipv6Source::Any,
+        };
+    }
+    let prefixes = item.elements("list at least one prefix, or write \"any\" or \"auto\"", source_prefix);
+    Ipv6Source::Prefixes(prefixes.into_iter().map(|prefix| prefix.value).collect())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum SourceWord {
+    Any,
+    Auto,
 }
 
 /// The partner as the registry spells it. One that it does not know is believed when the owner says where it is

@@ -8,7 +8,7 @@ use crate::config::{
     finding::Wrong,
     model::{Kernel, Mode, OnStop},
     reader::{Item, Section},
-    values::{number, one_of},
+    values::{any_prefix, number, one_of},
 };
 
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
@@ -16,6 +16,9 @@ const STOPS: [(&str, OnStop); 2] = [("keep", OnStop::Keep), ("withdraw", OnStop:
 
 /// One table for each uplink, at most this many.
 const PROBE_TABLES: u32 = 64;
+
+/// Two for each set of uplinks that let the same IPv6 sources through; there are no more sets than uplinks that matter.
+const SOURCE_TABLES: u32 = 128;
 
 /// 252 is set aside by the kernel; 253 to 255 are its default, main and local tables. 0 means "any".
 const KERNEL_TABLES: RangeInclusive<u32> = 252..=255;
@@ -33,8 +36,10 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
     let tables = Tables {
         primary: section.setting("table", defaults::TABLE, table),
         backup: section.setting("backup_table", defaults::BACKUP_TABLE, table),
-        probe: section.setting("probe_table", defaults::PROBE_TABLE, probe_table),
+        probe: section.setting("probe_table", defaults::PROBE_TABLE, table_range(PROBE_TABLES)),
+        source: section.setting("source_table", defaults::SOURCE_TABLE, table_range(SOURCE_TABLES)),
     };
+    let never_steer = section.take("never_steer").map(|item| item.elements_or_none(any_prefix));
     let preference = number(1..=MAIN_PREFERENCE - 1);
     let rules = Rules {
         primary: section.setting("rule_preference", defaults::RULE_PREFERENCE, &preference),
@@ -52,6 +57,8 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
         table: tables.primary.value,
         backup_table: tables.backup.value,
         probe_table: tables.probe.value,
+        source_table: tables.source.value,
+        never_steer: never_steer.unwrap_or_default().into_iter().map(|prefix| prefix.value).collect(),
         rule_preference: rules.primary.value,
         backup_rule_preference: rules.backup.value,
         probe_rule_preference: rules.probe.value,
@@ -69,16 +76,19 @@ fn table(item: &Item<'_>) -> Result<u32, Wrong> {
     Ok(table)
 }
 
-fn probe_table(item: &Item<'_>) -> Result<u32, Wrong> {
-    let first = number(1..=u32::MAX - PROBE_TABLES)(item)?;
-    let last = first + (PROBE_TABLES - 1);
-    if first <= *KERNEL_TABLES.end() && *KERNEL_TABLES.start() <= last {
-        return Err(Wrong::new(
-            format!("the {PROBE_TABLES} tables from {first} on reach the kernel's own, 252 to 255"),
-            "use one above 255",
-        ));
+/// The first of some tables in a row.
+fn table_range(count: u32) -> impl Fn(&Item<'_>) -> Result<u32, Wrong> {
+    move |item| {
+        let first = number(1..=u32::MAX - count)(item)?;
+        let last = first + (count - 1);
+        if first <= *KERNEL_TABLES.end() && *KERNEL_TABLES.start() <= last {
+            return Err(Wrong::new(
+                format!("the {count} tables from {first} on reach the kernel's own, 252 to 255"),
+                "use one above 255",
+            ));
+        }
+        Ok(first)
     }
-    Ok(first)
 }
 
 /// Aligned, so that an id tells by its upper half that it is ours; not the lowest, where the kernel numbers by
@@ -99,6 +109,7 @@ struct Tables {
     primary: Placed<u32>,
     backup: Placed<u32>,
     probe: Placed<u32>,
+    source: Placed<u32>,
 }
 
 impl Tables {
@@ -106,14 +117,20 @@ impl Tables {
         if self.primary.value == self.backup.value {
             blame(document, [&self.backup, &self.primary], "table and backup_table are the same", "use two numbers");
         }
-        let range = self.probe.value..=self.probe.value.saturating_add(PROBE_TABLES - 1);
-        for (name, table) in [("table", &self.primary), ("backup_table", &self.backup)] {
-            if range.contains(&table.value) {
-                let problem =
-                    format!("{name} {} is one of the {PROBE_TABLES} tables from probe_table on", table.value);
-                let fix = format!("keep it out of {} to {}", range.start(), range.end());
-                blame(document, [table, &self.probe], &problem, &fix);
+        let mut taken = vec![("table", &self.primary, 1), ("backup_table", &self.backup, 1)];
+        for (name, first, count) in
+            [("probe_table", &self.probe, PROBE_TABLES), ("source_table", &self.source, SOURCE_TABLES)]
+        {
+            let range = first.value..=first.value.saturating_add(count - 1);
+            for (other, table, width) in &taken {
+                let last = table.value.saturating_add(width - 1);
+                if table.value <= *range.end() && *range.start() <= last {
+                    let problem = format!("{other} {} is one of the {count} tables from {name} on", table.value);
+                    let fix = format!("keep it out of {} to {}", range.start(), range.end());
+                    blame(document, [*table, first], &problem, &fix);
+                }
             }
+            taken.push((name, first, count));
         }
     }
 }
@@ -126,9 +143,9 @@ struct Rules {
 
 impl Rules {
     fn check(&self, document: &Document<'_>) {
-        // Probe rules have two preferences, one after the other.
+        // Probe rules have two preferences, one after the other; so have those for IPv6 sources, before rule_preference.
         for (earlier, room, later, order) in [
-            (&self.probe, 2, &self.primary, "probe_rule_preference must be at least 2 below rule_preference"),
+            (&self.probe, 4, &self.primary, "probe_rule_preference must be at least 4 below rule_preference"),
             (&self.primary, 1, &self.backup, "rule_preference must be below backup_rule_preference"),
         ] {
             if earlier.value + room > later.value {

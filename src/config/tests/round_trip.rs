@@ -11,8 +11,9 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     super::{
-        Config, Control, Destinations, Endpoint, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode,
-        NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink, effective, parse,
+        Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
+        Mode, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink, effective,
+        parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
@@ -58,6 +59,14 @@ prop_compose! {
     }
 }
 
+fn sources(uplink: u16) -> Ipv6Source {
+    match uplink % 3 {
+        0 => Ipv6Source::Any,
+        1 => Ipv6Source::Auto,
+        _ => Ipv6Source::Prefixes(vec!["2001:db8:100::/48".parse().unwrap(), "fd00:1::/64".parse().unwrap()]),
+    }
+}
+
 /// ISPs with their uplinks; names are made distinct by their numbers.
 fn ring() -> impl Strategy<Value = (Vec<Isp>, Vec<Uplink>)> {
     let partner = select(Registry::bundled().partners().map(str::to_owned).collect::<Vec<_>>());
@@ -69,7 +78,10 @@ fn ring() -> impl Strategy<Value = (Vec<Isp>, Vec<Uplink>)> {
             for (name, ipv4, ipv6) in lines {
                 let id = u16::try_from(uplinks.len()).unwrap();
                 let (name, interface) = (format!("{id}{name}"), format!("wan{id}"));
-                uplinks.push(Uplink { name, isp: IspId(number), interface, ipv4, ipv6 });
+                let ipv6_source = sources(id);
+                let isp = IspId(number);
+                let require_route = id.is_multiple_of(2);
+                uplinks.push(Uplink { name, isp, interface, ipv4, ipv6, require_route, ipv6_source });
                 ids.push(UplinkId(id));
             }
             isps.push(Isp { name: format!("{number}{name}"), partner, qualified_in, uplinks: ids });
@@ -148,12 +160,15 @@ prop_compose! {
 prop_compose! {
     fn kernel()(
         mode in select(vec![Mode::Observe, Mode::Enforce]), on_stop in select(vec![OnStop::Keep, OnStop::Withdraw]),
-        table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=u32::MAX - 64,
-        probe_rule_preference in 1..=1000_u32, rule_preference in 1002..=2000_u32,
+        table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=3000_u32,
+        source_table in 3064..=u32::MAX - 128, never_steer in vec(select(vec!["10.0.0.0/8", "2001:db8::1/128"]), 0..3),
+        probe_rule_preference in 1..=1000_u32, rule_preference in 1004..=2000_u32,
         backup_rule_preference in 2001..=32_765_u32, protocol in 5..=255_u8, base in 1..=0xffff_u32,
     ) -> Kernel {
         Kernel {
-            mode, table, backup_table, probe_table, rule_preference, backup_rule_preference, probe_rule_preference,
+            mode, table, backup_table, probe_table, source_table, rule_preference,
+            never_steer: never_steer.into_iter().map(|prefix| prefix.parse().unwrap()).collect(),
+            backup_rule_preference, probe_rule_preference,
             protocol, nexthop_base: base << 16, on_stop,
         }
     }

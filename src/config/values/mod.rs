@@ -13,7 +13,7 @@ use std::{
 use toml::de::DeValue;
 
 pub(super) use endpoint::endpoint;
-pub(super) use network::{address, interface, next_hop, prefix};
+pub(super) use network::{address, any_prefix, interface, next_hop, prefix, source_prefix};
 pub(super) use time::{duration, in_units};
 
 use super::{

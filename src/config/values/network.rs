@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::{Item, OFF, Wrong, quoted, text};
 use crate::{
@@ -127,6 +127,35 @@ pub(in super::super) fn prefix(item: &Item<'_>) -> Result<IpNet, Wrong> {
 const WIDEST_IPV4: u8 = 8;
 /// ... and 26 (2603:1000::/26). Both bounds leave room, and keep a slip of the pen from steering half the internet.
 const WIDEST_IPV6: u8 = 20;
+
+/// A prefix, of whatever space, without bits beyond its length.
+pub(in super::super) fn any_prefix(item: &Item<'_>) -> Result<IpNet, Wrong> {
+    let written = text(item)?;
+    let said = quoted(&written);
+    let net: IpNet = written
+        .parse()
+        .or_else(|_| written.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| Wrong::new(format!("{said} is not a prefix"), "write an address, or ADDRESS/LENGTH"))?;
+    if net.trunc() != net {
+        return Err(Wrong::new(format!("{said} has bits beyond its length"), format!("write \"{}\"", net.trunc())));
+    }
+    Ok(net)
+}
+
+/// An IPv6 prefix that clients can have addresses of.
+pub(in super::super) fn source_prefix(item: &Item<'_>) -> Result<Ipv6Net, Wrong> {
+    const FIX: &str = "list the prefixes that the ISP has delegated, such as [\"2001:db8:100::/48\"]";
+    match any_prefix(item)? {
+        IpNet::V6(net) if (SHORTEST_SOURCE..=64).contains(&net.prefix_len()) => Ok(net),
+        IpNet::V6(net) => {
+            Err(Wrong::new(format!("\"{net}\" is no network of clients: not /{SHORTEST_SOURCE} to /64"), FIX))
+        }
+        IpNet::V4(net) => Err(Wrong::new(format!("\"{net}\" is an IPv4 prefix"), FIX)),
+    }
+}
+
+/// Registries give providers /32s, some as much as /20; customers get /48 to /64.
+const SHORTEST_SOURCE: u8 = 20;
 
 /// A family as people write it.
 fn label(family: Family) -> &'static str {

@@ -1,9 +1,12 @@
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 
-use crate::plan::territory::Territories;
+use crate::plan::territory::{Territories, space_of};
 
 /// A prefix within 10.0.0.0/24, of length 24 to 29.
 fn prefix() -> impl Strategy<Value = IpNet> {
@@ -46,6 +49,36 @@ proptest! {
             let address = Ipv4Addr::new(10, 0, 0, host);
             let owner = longest_match(&listed, address).filter(|class| placed.contains(class));
             prop_assert_eq!(longest_match(&table, address), owner, "at {}", address);
+        }
+    }
+
+    /// Space that is set aside is nobody's, down to the address, and nothing else changes.
+    #[test]
+    fn space_that_is_set_aside_is_in_no_table(
+        classes in classes(),
+        placed in prop::collection::btree_set(0_usize..4, 0..4),
+        aside in prop::collection::btree_set(prefix(), 0..5),
+        released in prop::collection::btree_set(prefix(), 0..3),
+    ) {
+        let [aside, released]: [Vec<IpNet>; 2] = [aside, released].map(|set| set.into_iter().collect());
+        let contested: Vec<(IpNet, usize)> = (released.iter().map(|prefix| (*prefix, 1)))
+            .chain(aside.iter().map(|prefix| (*prefix, 0)))
+            .collect();
+        let whole = Territories::new(classes.iter().map(Vec::as_slice));
+        let set_aside = space_of(&aside, &released);
+        let flat = |routes: BTreeMap<usize, Vec<IpNet>>| -> Vec<(IpNet, usize)> {
+            routes.into_iter().flat_map(|(class, own)| own.into_iter().map(move |route| (route, class))).collect()
+        };
+        let before = flat(whole.routes(&placed));
+        let after = flat(whole.without(&set_aside).routes(&placed));
+        let distinct: BTreeSet<IpNet> = after.iter().map(|(route, _)| *route).collect();
+        prop_assert_eq!(distinct.len(), after.len(), "no route is of two classes");
+        for host in 0..=255 {
+            let address = Ipv4Addr::new(10, 0, 0, host);
+            let kept = longest_match(&contested, address) == Some(0);
+            prop_assert_eq!(set_aside.iter().any(|prefix| prefix.contains(&std::net::IpAddr::V4(address))), kept);
+            let owner = longest_match(&before, address).filter(|_| !kept);
+            prop_assert_eq!(longest_match(&after, address), owner, "at {}", address);
         }
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod choice;
 mod policy;
 mod properties;
+mod set_aside;
 mod simulation;
 mod words;
 
@@ -44,6 +45,8 @@ fn uplink(name: &str, isp: u16) -> Uplink {
         interface: format!("if-{name}"),
         ipv4: NextHopSpec::Auto,
         ipv6: NextHopSpec::Auto,
+        require_route: false,
+        ipv6_source: crate::config::Ipv6Source::Any,
     }
 }
 

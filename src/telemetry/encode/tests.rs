@@ -101,6 +101,8 @@ fn class(number: usize) -> ClassView {
         since_s: 0,
         candidates: Vec::new(),
         in_kernel: None,
+        kept: 0,
+        kept_prefixes: Vec::new(),
     }
 }
 
