@@ -50,6 +50,15 @@ pub enum KernelError {
         /// What was tried.
         what: String,
     },
+    /// The kernel does not let its table of flows be listed over netlink.
+    #[error(
+        "cannot {what}: this kernel has no ctnetlink; load the module nf_conntrack_netlink (OpenWrt: install \
+         kmod-nf-conntrack-netlink)"
+    )]
+    NoConntrack {
+        /// What was tried.
+        what: String,
+    },
     /// The kernel did not answer.
     #[error("cannot {what}: the kernel did not answer within {deadline:?}")]
     Deadline {

@@ -1,12 +1,13 @@
-//! The rtnetlink edge: dump, watch, apply. The only code that speaks netlink; holds no policy.
+//! The netlink edge: dump, watch, apply. The only code that speaks netlink; holds no policy.
 //!
 //! May know the domain types and the plan's values. Accepts messages from the kernel only (port id 0), never waits
 //! for a reply without a deadline, and treats overruns, interrupted dumps and duplicates as normal.
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
-//! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`] serve
-//! [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`].
+//! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`]
+//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]; [`conntrack`] serves [`FlowSocket`].
 
+mod conntrack;
 mod decode;
 mod error;
 mod frame;
@@ -29,8 +30,10 @@ mod tests;
 
 use std::{net::IpAddr, sync::Arc};
 
+use netlink_sys::protocols::NETLINK_ROUTE;
 use tokio::sync::watch::Sender;
 
+pub use conntrack::{Deleted, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
 pub use error::{KernelError, Refusal};
 
 use crate::{
@@ -102,7 +105,7 @@ impl FibSocket {
     /// When the socket cannot be opened.
     pub fn open(own: &Kernel) -> Result<Self, KernelError> {
         Ok(Self {
-            socket: socket::RequestSocket::open()?,
+            socket: socket::RequestSocket::open(NETLINK_ROUTE)?,
             own: ownership::Ownership::new(own),
             strangers: std::collections::BTreeMap::new(),
         })

@@ -26,14 +26,15 @@ const QUEUE: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct RequestSocket {
     transport: Transport,
+    protocol: isize,
     sequence: u32,
     /// A request was sent and its answer not read to the end; a dump that was left half-way would block the next one.
     unfinished: bool,
 }
 
 impl RequestSocket {
-    pub(super) fn open() -> Result<Self, KernelError> {
-        Ok(Self { transport: Transport::open(QUEUE)?, sequence: 0, unfinished: false })
+    pub(super) fn open(protocol: isize) -> Result<Self, KernelError> {
+        Ok(Self { transport: Transport::open(protocol, QUEUE)?, protocol, sequence: 0, unfinished: false })
     }
 
     /// Lists everything that matches `request`, folding it message by message into a value. Begun again from the
@@ -148,7 +149,7 @@ impl RequestSocket {
     /// Sends requests with consecutive sequence numbers and returns the first of them.
     async fn send(&mut self, what: &str, requests: &[Request]) -> Result<u32, KernelError> {
         if self.unfinished {
-            self.transport = Transport::open(QUEUE)?;
+            self.transport = Transport::open(self.protocol, QUEUE)?;
         }
         self.unfinished = true;
         let first = self.sequence.wrapping_add(1);

@@ -11,6 +11,7 @@ use netlink_packet_route::{
     route::{RouteAttribute, RouteMessage, RouteNextHop, RouteProtocol, RouteType},
     rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage},
 };
+use netlink_sys::protocols::NETLINK_ROUTE;
 use proptest::prelude::*;
 
 use super::{
@@ -389,7 +390,7 @@ fn the_length_of_a_rules_source_prefix_is_part_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kernel_that_does_not_answer_is_not_waited_for_and_the_next_request_works() {
-    let mut socket = RequestSocket::open().unwrap();
+    let mut socket = RequestSocket::open(NETLINK_ROUTE).unwrap();
     // The kernel neither answers nor acknowledges a control message.
     let silence = Request::new(NLMSG_NOOP, 0, &Raw(vec![0; 16]));
     let error = socket.get("ask for nothing", &silence, |_| Ok(())).await.unwrap_err();
@@ -401,7 +402,7 @@ async fn a_kernel_that_does_not_answer_is_not_waited_for_and_the_next_request_wo
 
 #[tokio::test]
 async fn a_request_that_was_given_up_half_way_does_not_disturb_the_next() {
-    let mut socket = RequestSocket::open().unwrap();
+    let mut socket = RequestSocket::open(NETLINK_ROUTE).unwrap();
     for _ in 0..3 {
         let mut survey = std::pin::pin!(survey::surroundings(&mut socket));
         // The first datagram, and away.
@@ -413,6 +414,6 @@ async fn a_request_that_was_given_up_half_way_does_not_disturb_the_next() {
 
 #[test]
 fn without_a_runtime_a_socket_is_an_error_and_no_panic() {
-    let error = RequestSocket::open().unwrap_err();
+    let error = RequestSocket::open(NETLINK_ROUTE).unwrap_err();
     assert!(error.to_string().starts_with("cannot open a netlink socket: "), "{error}");
 }

@@ -2,13 +2,13 @@
 
 use std::{fmt, future::poll_fn, io, time::Duration};
 
-use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::time::timeout;
 
 use super::KernelError;
 
-/// Larger than any datagram of rtnetlink: dumps are cut at 32 KiB, and a link without its virtual functions fits.
+/// Larger than any datagram of the kernel: dumps are cut at 32 KiB, and a link without its virtual functions fits.
 const DATAGRAM: usize = 64 * 1024;
 
 /// A socket bound to a port of its own.
@@ -24,13 +24,13 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    /// Opens a socket whose receive queue holds about `queue` bytes where the privileges allow it, and as much as
+    /// Opens a socket of a `NETLINK_*` protocol, whose receive queue holds about `queue` bytes where the privileges allow it, and as much as
     /// `net.core.rmem_max` allows elsewhere.
-    pub(super) fn open(queue: usize) -> Result<Self, KernelError> {
+    pub(super) fn open(protocol: isize, queue: usize) -> Result<Self, KernelError> {
         let open = || -> io::Result<TokioSocket> {
             // Registering a socket without a runtime would panic.
             tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-            let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+            let mut socket = TokioSocket::new(protocol)?;
             prepare(socket.socket_mut(), queue)?;
             Ok(socket)
         };

@@ -5,6 +5,7 @@
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
+use netlink_sys::protocols::NETLINK_ROUTE;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -111,7 +112,7 @@ impl Watcher {
             picture: Picture::new(own),
             // Before anything is listed, so that nothing falls between.
             events: subscribe()?,
-            requests: RequestSocket::open()?,
+            requests: RequestSocket::open(NETLINK_ROUTE)?,
             survey: None,
             due: Instant::now(),
             cost: Duration::ZERO,
@@ -201,7 +202,7 @@ impl Watcher {
             Err(error) => return self.failed(&error),
         };
         self.picture.take_surroundings(found);
-        let mut socket = match RequestSocket::open() {
+        let mut socket = match RequestSocket::open(NETLINK_ROUTE) {
             Ok(socket) => socket,
             Err(error) => return self.failed(&error),
         };
@@ -256,7 +257,7 @@ impl Watcher {
 }
 
 fn subscribe() -> Result<Transport, KernelError> {
-    let events = Transport::open(QUEUE)?;
+    let events = Transport::open(NETLINK_ROUTE, QUEUE)?;
     for group in GROUPS {
         match events.subscribe(group) {
             Err(error) if group == NEXT_HOP_GROUP => log::debug!("{error}"),

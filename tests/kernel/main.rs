@@ -8,6 +8,7 @@
 )]
 
 mod fib;
+mod flows;
 mod lookups;
 mod picture;
 mod scene;
@@ -39,6 +40,12 @@ fn main() {
         trial("a_route_of_ours_on_a_line_without_carrier_is_seen_and_withdrawn", fib::dead_routes),
         trial("a_next_hop_of_another_program_is_never_overwritten", fib::taken_ids),
         trial("what_the_router_sends_from_an_uplinks_address_to_its_own_networks_stays_there", lookups::own_networks),
+        trial(
+            "translated_flows_are_listed_by_the_source_they_leave_with_and_deleted_one_by_one",
+            flows::listed_and_deleted,
+        ),
+        trial("a_flow_that_was_translated_anew_meanwhile_is_not_deleted", flows::successor),
+        trial("a_table_of_many_flows_is_counted_and_few_are_kept", flows::large_table),
         trial("a_second_agent_adopts_what_a_killed_one_left", fib::adoption),
         trial("changes_that_find_their_work_done_count_as_done", fib::idempotence),
         trial("a_gateway_outside_every_connected_prefix_is_taken_to_be_on_its_link", fib::on_link),

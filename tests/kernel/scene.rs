@@ -34,7 +34,7 @@ pub fn theirs() -> Kernel {
 pub struct Scene {
     pub router: Namespace,
     pub isps: [Namespace; 2],
-    _client: Namespace,
+    pub client: Namespace,
 }
 
 impl Scene {
@@ -61,7 +61,7 @@ impl Scene {
         }
         let client = Namespace::new("client").unwrap();
         cable(&router, "lan0", &client, &["192.168.7".to_owned(), "2001:db8:7:".to_owned()]);
-        Self { router, isps, _client: client }
+        Self { router, isps, client }
     }
 
     /// Runs a conversation with the kernel of the router.
