@@ -2,12 +2,15 @@
 //!
 //! Knows the agent only as a user does: its binary, its configuration file, its command line and what it leaves in
 //! the kernel. Built over rtnetlink and `unshare`, without root where user namespaces allow, and without any outside
-//! command. Used by the end-to-end tests and by people (`peerward-lab demo`).
+//! command. Used by the end-to-end tests and by people (`peerward-lab demo`). Only its benchmarks ([`bench`], a feature)
+//! also run parts of the agent's library and other programs.
 //!
 //! Begin with [`enter`], first in `main`; then build a [`Branch`], put an [`Agent`] on it, let [`ClientFlow`]s run
 //! and turn the knobs of its [`Fabric`].
 
 mod agent;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod branch;
 pub mod collector;
 pub mod demo;

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(feature = "bench")]
+use peerward_lab::bench;
 use peerward_lab::demo;
 
 /// A branch router, its ISPs and a Microsoft edge in network namespaces of this machine.
@@ -17,6 +19,9 @@ struct CommandLine {
 enum Command {
     /// Runs the real peerward in the box and shows how it steers, fails over and reports
     Demo(demo::Options),
+    /// Measures Peerward beside `ip`, BIRD and FRR in namespaces of this machine
+    #[cfg(feature = "bench")]
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -28,5 +33,7 @@ fn main() -> ExitCode {
     }
     match line.command {
         Command::Demo(options) => demo::run(options, None),
+        #[cfg(feature = "bench")]
+        Command::Bench(options) => bench::run(&options, None),
     }
 }

@@ -1,0 +1,41 @@
+//! How large a run is.
+
+/// Sizes and repetitions of all benchmarks.
+#[derive(Debug, Clone)]
+pub(super) struct Scale {
+    /// Routes of the router's own table.
+    pub(super) routes: usize,
+    /// Repetitions where one takes a second or less.
+    pub(super) cheap: usize,
+    /// Repetitions where one takes some seconds.
+    pub(super) dear: usize,
+    /// Routes that are moved at once, ascending.
+    pub(super) swaps: Vec<usize>,
+}
+
+impl Scale {
+    /// What the published figures are made with.
+    pub(super) fn full() -> Self {
+        Self { routes: 1_000_000, cheap: 5, dear: 3, swaps: vec![1_000, 10_000, 50_000, 200_000] }
+    }
+
+    /// Small enough for a test.
+    pub(super) fn quick() -> Self {
+        Self { routes: 20_000, cheap: 1, dear: 1, swaps: vec![500, 2_000] }
+    }
+
+    /// Stands for 1 k in the summary.
+    pub(super) fn smallest_swap(&self) -> usize {
+        self.swaps.first().copied().unwrap_or_default()
+    }
+
+    /// Stands for 50 k in the summary; the last but one.
+    pub(super) fn named_swap(&self) -> usize {
+        self.swaps.iter().rev().nth(1).copied().unwrap_or_default()
+    }
+
+    /// Stands for 200 k in the summary.
+    pub(super) fn largest_swap(&self) -> usize {
+        self.swaps.last().copied().unwrap_or_default()
+    }
+}
