@@ -15,9 +15,11 @@ mod explain;
 mod privilege;
 mod protected;
 mod reconcile;
+mod roster;
 mod snapshot;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -400,20 +402,20 @@ impl Agent {
                 let snapshot = Snapshot::clone(&self.snapshots.borrow());
                 let _ = answer.send(Answer::Snapshot(Box::new(snapshot)));
             }
-            Request::Explain { query } => self.explain(*query, answer),
+            Request::Explain { query, from } => self.explain(*query, *from, answer),
             Request::Withdraw => self.withdraw(answer),
         }
     }
 
-    fn explain(&self, query: IpNet, answer: oneshot::Sender<Answer>) {
-        let mut explanation = explain::explanation(&self.engine, &self.snapshots.borrow(), query);
+    fn explain(&self, query: IpNet, from: Option<IpAddr>, answer: oneshot::Sender<Answer>) {
+        let mut explanation = explain::explanation(&self.engine, &self.snapshots.borrow(), query, from);
         let router = Arc::clone(&self.router_now.borrow());
         let config = &self.engine.config;
         let own = config.kernel.clone();
         let uplinks: Vec<(String, String)> =
             config.uplinks.iter().map(|uplink| (uplink.interface.clone(), uplink.name.clone())).collect();
         tokio::spawn(async move {
-            explanation.kernel_lookup = explain::kernel_lookup(&own, query.addr(), &router, &uplinks).await;
+            explanation.kernel_lookup = explain::kernel_lookup(&own, query.addr(), from, &router, &uplinks).await;
             let _ = answer.send(Answer::Explanation(Box::new(explanation)));
         });
     }

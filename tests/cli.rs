@@ -133,10 +133,10 @@ async fn agent(socket: ControlSocket, stopped: oneshot::Receiver<()>) {
 fn answer(request: &Request) -> Answer {
     match request {
         Request::Snapshot => unreachable!("answered by the socket itself"),
-        Request::Explain { query } if query.to_string() == "13.107.6.152/32" => {
+        Request::Explain { query, from: None } if query.to_string() == "13.107.6.152/32" => {
             Answer::Explanation(Box::new(serde_json::from_str::<Explanation>(EXPLANATION).unwrap()))
         }
-        Request::Explain { query } => Answer::Error { reason: format!("cannot look up {query}: no route") },
+        Request::Explain { query, .. } => Answer::Error { reason: format!("cannot look up {query}: no route") },
         Request::Withdraw => Answer::Withdrawn { removed: 5 },
     }
 }

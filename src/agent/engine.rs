@@ -5,19 +5,24 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use super::aside::{Aside, Grounds};
+use super::{
+    aside::{Aside, Grounds},
+    roster::Roster,
+};
+use ipnet::Ipv6Net;
+
 use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
         BootTime, Class, ClassId, EventKind, Family, Interest, NextHop, PathState, PrefixSet, ProbeSample, ReadState,
-        RouterState, UplinkAttachment, UplinkId,
+        RouterState, UplinkAttachment, UplinkId, ZoneId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
     probe::ProbePath,
     quality::{PathQuality, Thresholds, Transition},
-    select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached},
+    select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
 };
 
 /// What the kernel offers for every uplink in every family that it carries.
@@ -28,6 +33,10 @@ pub type Attachments = BTreeMap<(UplinkId, Family), Result<UplinkAttachment, Una
 pub struct Engine {
     pub(super) config: Config,
     pub(super) catalogue: Catalogue,
+    pub(super) roster: Roster,
+    zones: Zones,
+    /// Prefixes of the zones, as far as they are known.
+    pub(super) sources: BTreeMap<ZoneId, Vec<Ipv6Net>>,
     pub(super) policy: Policy,
     /// Of all that is steered, whatever is set aside.
     whole: Layout,
@@ -50,7 +59,9 @@ impl Engine {
     pub fn new(config: Config, catalogue: Catalogue, now: BootTime) -> Self {
         let policy = Policy::resolve(&config, Registry::bundled());
         let names: Vec<String> = config.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
-        let layout = Layout::new(&config.kernel, catalogue.classes(), &names);
+        let zones = Zones::resolve(&config.uplinks);
+        let roster = Roster::new(catalogue.classes(), &zones);
+        let layout = Layout::new(&config.kernel, roster.classes(), &names);
         let thresholds = Thresholds {
             window: config.probe.window,
             down_after: config.probe.down_after,
@@ -63,8 +74,10 @@ impl Engine {
         });
         let mut paths = BTreeMap::new();
         let mut starts = BTreeMap::new();
-        for class in catalogue.classes() {
+        for class in roster.classes() {
             starts.insert(class.id.clone(), Memory { since: now, ..Memory::default() });
+        }
+        for class in catalogue.classes() {
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
                 paths.insert((class.id.clone(), id), PathQuality::new(thresholds, now));
             }
@@ -72,6 +85,9 @@ impl Engine {
         Self {
             config,
             catalogue,
+            roster,
+            zones,
+            sources: BTreeMap::new(),
             policy,
             whole: layout.clone(),
             layout,
@@ -120,6 +136,12 @@ impl Engine {
         if before != self.attachments {
             self.version += 1;
         }
+        let sources = self.zones.prefixes(router);
+        if sources != self.sources {
+            self.sources.clone_from(&sources);
+            self.layout.set_sources(sources);
+            self.version += 1;
+        }
         let mut events = self.uplink_events(&before);
         events.extend(self.next_hop_events(&before));
         events.extend(self.set_aside(router));
@@ -141,13 +163,15 @@ impl Engine {
         let transition = path.observe(sample.sent_at, sample.outcome, now);
         let mut events: Vec<_> =
             transition.map(|change| self.path_event(&sample.class, sample.uplink, change)).into_iter().collect();
-        events.extend(self.decide(&sample.class, now));
+        for class in self.roster.decided_by(&sample.class) {
+            events.extend(self.decide(&class, now));
+        }
         events
     }
 
     /// Looks at every class again: after news of the router, and when a hold time ends.
     pub fn review(&mut self, now: BootTime) -> Vec<EventKind> {
-        let classes: Vec<ClassId> = self.catalogue.classes().iter().map(|class| class.id.clone()).collect();
+        let classes: Vec<ClassId> = self.roster.classes().iter().map(|class| class.id.clone()).collect();
         classes.iter().flat_map(|class| self.decide(class, now)).collect()
     }
 
@@ -280,12 +304,13 @@ impl Engine {
             destinations: &self.interest.destinations,
         };
         let before = |aside: &Aside, class: &ClassId| aside.of_class(class).to_vec();
-        let classes = self.catalogue.classes();
+        let classes = self.roster.classes();
         let kept: Vec<_> = classes.iter().map(|class| before(&self.aside, &class.id)).collect();
         if !self.aside.look(router, &grounds, classes) {
             return Vec::new();
         }
         self.layout = self.whole.without(&self.aside.space);
+        self.layout.set_sources(self.sources.clone());
         self.version += 1;
         let changed = classes.iter().zip(kept).filter_map(|(class, before)| {
             let now = self.aside.of_class(&class.id);
@@ -307,6 +332,13 @@ impl Engine {
                 Some((id, by_it.map(|route| route.destination).collect()))
             })
             .collect()
+    }
+
+    /// Why an uplink may not carry the sources of a class, if it may not.
+    fn refused(&self, class: &Class, id: UplinkId) -> Option<Unattached> {
+        let known = class.zone.is_none_or(|zone| self.sources.contains_key(&zone));
+        let open = class.family == Family::Ipv4 || (known && self.zones.admits(class.zone, id));
+        (!open).then_some(Unattached::ForeignSource)
     }
 
     /// Why an uplink that needs routes of the router's own is no candidate for a class, if it is not.
@@ -344,7 +376,7 @@ impl Engine {
         if !self.knows_router() {
             return Vec::new();
         }
-        let Some(class) = self.catalogue.class(id) else { return Vec::new() };
+        let Some(class) = self.roster.class(id) else { return Vec::new() };
         let inputs = self.inputs(class);
         let memory = match self.decisions.get(id) {
             Some(before) => before.memory(),
@@ -360,12 +392,17 @@ impl Engine {
     }
 
     fn inputs(&self, class: &Class) -> BTreeMap<UplinkId, PathInput> {
+        let Some(measured) = self.roster.measured_as(&class.id).map(|class| &class.id) else {
+            return BTreeMap::new();
+        };
         self.config
             .uplink_ids()
             .filter_map(|id| {
-                let path = self.paths.get(&(class.id.clone(), id))?;
+                let path = self.paths.get(&(measured.clone(), id))?;
                 let attachment = self.attachments.get(&(id, class.family))?;
-                let unattached = attachment.as_ref().err().cloned().or_else(|| self.unrouted(&class.id, id));
+                let unattached = attachment.as_ref().err().cloned();
+                let unattached =
+                    unattached.or_else(|| self.refused(class, id)).or_else(|| self.unrouted(&class.id, id));
                 Some((id, PathInput::new(path, unattached)))
             })
             .collect()

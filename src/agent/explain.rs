@@ -8,14 +8,15 @@ use super::{engine::Engine, snapshot::kept_view};
 use crate::{
     config::Kernel,
     domain::{
-        Family, IfIndex, RouterState,
+        ClassId, Family, IfIndex, RouterState,
         view::{ClassView, DestinationView, Explanation, KernelLookup, Snapshot},
     },
     kernel::FibSocket,
+    select::zone_of,
 };
 
 /// The answer, but for the kernel's part.
-pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet) -> Explanation {
+pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet, from: Option<IpAddr>) -> Explanation {
     let found = engine.catalogue.lookup(query);
     let destination = found.as_ref().map(|found| DestinationView {
         prefix: found.destination.prefix,
@@ -27,6 +28,7 @@ pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet) -> Explan
     });
     let class = found
         .and_then(|found| found.class)
+        .map(|id| in_zone(engine, id, from))
         .and_then(|id| snapshot.classes.iter().find(|class| class.id == *id))
         .cloned();
     let kept = engine.aside.of_prefix(query).map(kept_view);
@@ -35,6 +37,12 @@ pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet) -> Explan
         None => conclusion(destination.as_ref(), class.as_ref(), &snapshot.mode),
     };
     Explanation { query, destination, class, kept, conclusion, kernel_lookup: None }
+}
+
+/// The class that decides packets from that source.
+fn in_zone<'a>(engine: &'a Engine, class: &'a ClassId, from: Option<IpAddr>) -> &'a ClassId {
+    let zone = from.and_then(|source| zone_of(&engine.sources, source));
+    zone.and_then(|zone| engine.roster.in_zone(class, zone)).map_or(class, |class| &class.id)
 }
 
 fn conclusion(destination: Option<&DestinationView>, class: Option<&ClassView>, mode: &str) -> String {
@@ -59,10 +67,14 @@ fn conclusion(destination: Option<&DestinationView>, class: Option<&ClassView>, 
 pub async fn kernel_lookup(
     own: &Kernel,
     destination: IpAddr,
+    source: Option<IpAddr>,
     router: &RouterState,
     uplinks: &[(String, String)],
 ) -> Option<KernelLookup> {
-    let from = lan_host(router, Family::of(destination), uplinks)?;
+    let from = match source {
+        Some(source) => (lan_of(router, source, uplinks)?, source),
+        None => lan_host(router, Family::of(destination), uplinks)?,
+    };
     let lookup = FibSocket::open(own).ok()?.lookup(destination, Some(from)).await.ok()?;
     let interface = lookup.interface.and_then(|index| router.links.get(&index)).map(|link| link.name.clone());
     let uplink = uplinks.iter().find(|(of, _)| Some(of) == interface.as_ref()).map(|(_, name)| name.clone());
@@ -72,6 +84,13 @@ pub async fn kernel_lookup(
         gateway: lookup.gateway.map(|gateway| gateway.to_string()),
         uplink,
     })
+}
+
+/// The interface that a packet from `source` comes by: the one whose network it is in, or any of the LAN.
+fn lan_of(router: &RouterState, source: IpAddr, uplinks: &[(String, String)]) -> Option<IfIndex> {
+    let on_link = router.addresses.iter().filter(|address| address.net.contains(&source));
+    let nearest = on_link.max_by_key(|address| address.net.prefix_len()).map(|address| address.index);
+    nearest.or_else(|| Some(lan_host(router, Family::of(source), uplinks)?.0))
 }
 
 /// A host that could stand behind this router: on an interface that is no uplink, next to the router's own address.

@@ -14,7 +14,7 @@ use crate::{
             CandidateView, ClassView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot, UplinkView,
         },
     },
-    plan::Fib,
+    plan::{Fib, Side},
     quality::Figures,
     select::{Candidate, Decision, SetAside},
 };
@@ -34,12 +34,15 @@ pub struct Held {
 impl Held {
     /// Counts what was observed.
     pub fn new(engine: &Engine, observed: &Fib) -> Self {
-        let routes_in = |table: u32| observed.routes.keys().filter(|(of, _)| *of == table).count();
+        let routes_in = |side| {
+            let tables = engine.layout.tables(side);
+            observed.routes.keys().filter(|(of, _)| tables.contains(of)).count()
+        };
         let held = engine.layout.held(observed).into_iter();
         Self {
             primary: held.map(|(class, (primary, _))| (class, primary)).collect(),
-            routes_primary: routes_in(engine.config.kernel.table),
-            routes_backup: routes_in(engine.config.kernel.backup_table),
+            routes_primary: routes_in(Side::Primary),
+            routes_backup: routes_in(Side::Backup),
         }
     }
 }
@@ -121,7 +124,7 @@ fn uplink(engine: &Engine, id: UplinkId) -> UplinkView {
 
 fn classes(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Vec<ClassView> {
     engine
-        .catalogue
+        .roster
         .classes()
         .iter()
         .map(|class| {

@@ -119,13 +119,13 @@ impl Slots {
     }
 }
 
-fn class(key: &ClassKey, family: Family, mut prefixes: Vec<IpNet>) -> Class {
-    prefixes.shrink_to_fit();
+fn class(key: &ClassKey, family: Family, prefixes: Vec<IpNet>) -> Class {
     Class {
         id: key.id(family),
         family,
         service: key.service.to_string(),
         region: key.region.as_ref().map(ToString::to_string),
-        prefixes,
+        prefixes: prefixes.into(),
+        zone: None,
     }
 }

@@ -82,6 +82,9 @@ pub enum Command {
         /// Address or prefix, such as 13.107.6.152 or 2603:1006::/40
         #[arg(value_name = "ADDRESS|PREFIX", value_parser = parse_query)]
         query: IpNet,
+        /// Source of the packets: with IPv6 it can decide which ISPs let them through
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
     },
     /// Take everything of peerward's out of the kernel; a running agent leaves it so until restart
     Withdraw,

@@ -1,6 +1,6 @@
 //! `peerward explain`: where an address or prefix goes, and why; the answer first, then the way to it.
 
-use std::fmt::Write;
+use std::{fmt::Write, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Asks the running agent to explain.
-pub fn run(global: &Global, query: IpNet, style: Style) -> Result<(), Failure> {
-    match asking::ask(global, &Request::Explain { query })? {
+pub fn run(global: &Global, query: IpNet, from: Option<IpAddr>, style: Style) -> Result<(), Failure> {
+    match asking::ask(global, &Request::Explain { query, from })? {
         Answer::Explanation(explanation) if global.json => print_json(&*explanation),
         Answer::Explanation(explanation) => print(&render(&explanation, style)),
         _ => Err(asking::mismatch()),

@@ -55,7 +55,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Status => status::run(&global, style),
         Command::Paths => paths::run(&global, style),
         Command::Routes => routes::run(&global, style),
-        Command::Explain { query } => explain::run(&global, query, style),
+        Command::Explain { query, from } => explain::run(&global, query, from, style),
         Command::Withdraw => withdraw::run(&global),
         Command::Version => version::run(&global),
     }

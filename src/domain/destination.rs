@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ClassId, Family};
+use super::{ClassId, Family, ZoneId};
 
 /// Microsoft 365 connectivity category, most demanding first.
 ///
@@ -81,5 +81,7 @@ pub struct Class {
     /// Azure region that its destinations share, if any.
     pub region: Option<String>,
     /// Its prefixes as the catalogue lists them, sorted, not yet aggregated.
-    pub prefixes: Vec<IpNet>,
+    pub prefixes: Arc<[IpNet]>,
+    /// The IPv6 sources that it is for alone; none: all that are in no zone.
+    pub zone: Option<ZoneId>,
 }

@@ -16,7 +16,7 @@ pub mod view;
 pub use destination::{Category, Class, Destination, Source};
 pub use event::{Event, EventKind, Severity};
 pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
-pub use names::{ClassId, Family, IspId, UplinkId};
+pub use names::{ClassId, Family, IspId, UplinkId, ZoneId};
 pub use prefix_set::PrefixSet;
 pub use reserved::reserved;
 pub use router::{

@@ -14,7 +14,7 @@ pub use ask::ask;
 pub use error::LocalError;
 pub use listen::ControlSocket;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub enum Request {
     Explain {
         /// Address (as a host prefix) or prefix.
         query: IpNet,
+        /// Source of the packets, where it matters.
+        #[serde(default)]
+        from: Option<IpAddr>,
     },
     /// Take everything of ours out of the kernel and leave it so until restart.
     Withdraw,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::domain::{ClassId, Family, UplinkAttachment, UplinkId};
+use crate::domain::{ClassId, Family, UplinkAttachment, UplinkId, ZoneId};
 
-use super::{Fib, Layout, NextHopId, Rule, Selector, Via, layout::Plot};
+use super::{Fib, Layout, NextHopId, Rule, Selector, Side, Via};
 
 /// Where a class should go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,26 +33,40 @@ impl Layout {
             }
             self.add_probe_table(&mut fib, key, attachment, interfaces);
         }
-        let numbers = self.numbers;
-        let primary = self.seats(placements, attachments, |placement| placement.chosen);
-        let backup = self.seats(placements, attachments, |placement| {
-            placement.backup.filter(|backup| placement.chosen != Some(*backup))
-        });
-        self.add_table(&mut fib, (numbers.table, numbers.rule_preference), &primary, |plot| plot.primary);
-        self.add_table(&mut fib, (numbers.backup_table, numbers.backup_rule_preference), &backup, |plot| plot.backup);
+        for zone in self.zones().filter(|zone| !self.selectors(*zone).is_empty()) {
+            let primary = self.seats(zone, placements, attachments, |placement| placement.chosen);
+            let backup = self.seats(zone, placements, attachments, |placement| {
+                placement.backup.filter(|backup| placement.chosen != Some(*backup))
+            });
+            self.add_table(&mut fib, zone, Side::Primary, &primary);
+            self.add_table(&mut fib, zone, Side::Backup, &backup);
+        }
         fib
+    }
+
+    /// What leads forwarded packets to the tables of a zone. What the router itself sends from such a source goes there too:
+    /// any other way would be closed to it.
+    fn selectors(&self, zone: Option<ZoneId>) -> Vec<Selector> {
+        match zone {
+            None => vec![Selector::Forwarded],
+            Some(zone) => {
+                let sources = self.sources.get(&zone).into_iter().flatten();
+                sources.map(|prefix| Selector::From(IpNet::V6(*prefix))).collect()
+            }
+        }
     }
 
     /// The next hop of each class that `uplink` finds a place for.
     fn seats(
         &self,
+        zone: Option<ZoneId>,
         placements: &[Placement],
         attachments: &Attachments,
         uplink: impl Fn(&Placement) -> Option<UplinkId>,
     ) -> BTreeMap<usize, NextHopId> {
         (placements.iter())
             .filter_map(|placement| {
-                let (position, plot) = self.plot(&placement.class)?;
+                let (position, plot) = self.plot(&placement.class).filter(|(_, plot)| plot.zone == zone)?;
                 let key = (uplink(placement)?, plot.family);
                 attachments.contains_key(&key).then_some(())?;
                 Some((position, *self.next_hops.get(&key)?))
@@ -60,24 +74,20 @@ impl Layout {
             .collect()
     }
 
-    fn add_table(
-        &self,
-        fib: &mut Fib,
-        (table, preference): (u32, u32),
-        seats: &BTreeMap<usize, NextHopId>,
-        group: impl Fn(&Plot) -> NextHopId,
-    ) {
+    fn add_table(&self, fib: &mut Fib, zone: Option<ZoneId>, side: Side, seats: &BTreeMap<usize, NextHopId>) {
+        let (table, preference) = self.table(zone, side);
         let placed: BTreeSet<usize> = seats.keys().copied().collect();
-        for (position, routes) in self.routes_of(&placed) {
+        for (position, routes) in self.routes_of(zone, &placed) {
             let (Some(plot), Some(&next_hop)) = (self.plots.get(position), seats.get(&position)) else { continue };
             if routes.is_empty() {
                 continue;
             }
-            let group = group(plot);
+            let group = plot.group(side);
             fib.groups.insert(group, vec![next_hop]);
             fib.routes.extend(routes.into_iter().map(|prefix| ((table, prefix), Via::Group(group))));
             let family = plot.family;
-            fib.rules.insert(Rule { family, preference, selector: Selector::Forwarded, table });
+            let rule = |selector| Rule { family, preference, selector, table };
+            fib.rules.extend(self.selectors(zone).into_iter().map(rule));
         }
     }
 

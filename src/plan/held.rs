@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
-use crate::domain::{ClassId, UplinkId};
+use crate::domain::{ClassId, UplinkId, ZoneId};
 
-use super::{Fib, Layout, NextHopId, Via, layout::Plot};
+use super::{Fib, Layout, NextHopId, Side, Via};
 
 /// (primary, backup) of each class.
 type Holdings = BTreeMap<ClassId, (Option<UplinkId>, Option<UplinkId>)>;
@@ -25,9 +25,10 @@ impl Layout {
     }
 
     fn holdings(&self, observed: &Fib, holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool) -> Holdings {
-        let numbers = self.numbers;
-        let primary = self.holders(observed, numbers.table, |plot| plot.primary, &holds);
-        let backup = self.holders(observed, numbers.backup_table, |plot| plot.backup, &holds);
+        let [primary, backup] = [Side::Primary, Side::Backup].map(|side| {
+            let of_zone = |zone| self.holders(observed, zone, side, &holds);
+            self.zones().flat_map(of_zone).collect::<BTreeMap<usize, UplinkId>>()
+        });
         (self.plots.iter().enumerate())
             .map(|(position, plot)| {
                 let held = (primary.get(&position).copied(), backup.get(&position).copied());
@@ -36,24 +37,25 @@ impl Layout {
             .collect()
     }
 
-    /// The uplink of each class that `table` holds.
+    /// The uplink of each class that a table of its zone holds.
     fn holders(
         &self,
         observed: &Fib,
-        table: u32,
-        group: impl Fn(&Plot) -> NextHopId,
+        zone: Option<ZoneId>,
+        side: Side,
         holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool,
     ) -> BTreeMap<usize, UplinkId> {
-        let by_group = routes_by_group(observed, table);
+        let by_group = routes_by_group(observed, self.table(zone, side).0);
         let present: BTreeMap<usize, &BTreeSet<IpNet>> = (self.plots.iter().enumerate())
-            .filter_map(|(position, plot)| Some((position, by_group.get(&group(plot))?)))
+            .filter(|(_, plot)| plot.zone == zone)
+            .filter_map(|(position, plot)| Some((position, by_group.get(&plot.group(side))?)))
             .collect();
-        let expected = self.routes_of(&present.keys().copied().collect());
+        let expected = self.routes_of(zone, &present.keys().copied().collect());
         present
             .into_iter()
             .filter(|(position, routes)| expected.get(position).is_some_and(|expected| holds(routes, expected)))
             .filter_map(|(position, _)| {
-                let members = observed.groups.get(&group(self.plots.get(position)?))?;
+                let members = observed.groups.get(&self.plots.get(position)?.group(side))?;
                 Some((position, self.owner(*members.first()?)?))
             })
             .collect()

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::{
     config::Kernel,
-    domain::{Class, ClassId, Family, UplinkId},
+    domain::{Class, ClassId, Family, UplinkId, ZoneId},
 };
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
 pub(super) struct Plot {
     pub id: ClassId,
     pub family: Family,
+    pub zone: Option<ZoneId>,
     /// Group of its routes in the primary table.
     pub primary: NextHopId,
     /// Group of its routes in the backup table.
@@ -28,12 +29,32 @@ pub(super) struct Plot {
     pub routes: Vec<IpNet>,
 }
 
+impl Plot {
+    /// Group of its routes on one side.
+    pub fn group(&self, side: Side) -> NextHopId {
+        match side {
+            Side::Primary => self.primary,
+            Side::Backup => self.backup,
+        }
+    }
+}
+
+/// Which of a zone's two tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Of the paths in charge.
+    Primary,
+    /// Of the standing backups.
+    Backup,
+}
+
 /// The numbers of ours that the kernel knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Numbers {
     pub table: u32,
     pub backup_table: u32,
     pub probe_table: u32,
+    pub source_table: u32,
     pub rule_preference: u32,
     pub backup_rule_preference: u32,
     pub probe_rule_preference: u32,
@@ -45,7 +66,10 @@ pub struct Layout {
     pub(super) numbers: Numbers,
     /// By position, as [`Territories`] counts them.
     pub(super) plots: Vec<Plot>,
-    pub(super) territories: Territories,
+    /// Of each zone, and of all classes that are of none.
+    pub(super) territories: BTreeMap<Option<ZoneId>, Territories>,
+    /// Prefixes of each zone, as far as they are known.
+    pub(super) sources: BTreeMap<ZoneId, Vec<Ipv6Net>>,
     /// Next-hop object of each uplink and family.
     pub(super) next_hops: BTreeMap<(UplinkId, Family), NextHopId>,
     positions: BTreeMap<ClassId, usize>,
@@ -56,43 +80,85 @@ impl Layout {
     /// names of classes and uplinks and not from their positions.
     ///
     /// A class is left out when our range of ids is full (more than 8,000 classes of a family).
-    pub fn new(kernel: &Kernel, classes: &[Class], uplink_names: &[String]) -> Self {
+    pub fn new<'a>(kernel: &Kernel, classes: &'a [Class], uplink_names: &[String]) -> Self {
         let mut range = IdRange::new(kernel.nexthop_base);
         let next_hops = uplink_ids(&mut range, uplink_names);
-        let mut sorted: Vec<&Class> = classes.iter().collect();
+        let mut sorted: Vec<&'a Class> = classes.iter().collect();
         sorted.sort_by(|one, other| one.id.cmp(&other.id));
-        let named: Vec<(&Class, NextHopId, NextHopId)> = (sorted.into_iter())
+        let named: Vec<(&'a Class, NextHopId, NextHopId)> = (sorted.into_iter())
             .filter_map(|class| {
                 let primary = range.give(Kind::Group, class.family, &format!("{}/primary", class.id))?;
                 let backup = range.give(Kind::Group, class.family, &format!("{}/backup", class.id))?;
                 Some((class, primary, backup))
             })
             .collect();
-        let territories = Territories::new(named.iter().map(|(class, ..)| class.prefixes.as_slice()));
-        let mut routes = territories.routes(&everyone(named.len()));
-        let plots: Vec<Plot> = (named.into_iter().enumerate())
-            .map(|(position, (class, primary, backup))| Plot {
+        let zones: BTreeSet<Option<ZoneId>> = named.iter().map(|(class, ..)| class.zone).collect();
+        let of = |zone, class: &'a Class| if class.zone == zone { &*class.prefixes } else { &[] };
+        let territories = (zones.into_iter())
+            .map(|zone| (zone, Territories::new(named.iter().map(|(class, ..)| of(zone, class)))))
+            .collect();
+        let plots: Vec<Plot> = (named.into_iter())
+            .map(|(class, primary, backup)| Plot {
                 id: class.id.clone(),
                 family: class.family,
+                zone: class.zone,
                 primary,
                 backup,
-                routes: routes.remove(&position).unwrap_or_default(),
+                routes: Vec::new(),
             })
             .collect();
         let positions = plots.iter().enumerate().map(|(position, plot)| (plot.id.clone(), position)).collect();
-        Self { numbers: Numbers::from(kernel), plots, territories, next_hops, positions }
+        let sources = BTreeMap::new();
+        let numbers = Numbers::from(kernel);
+        Self { numbers, plots, territories, sources, next_hops, positions }.with_routes()
+    }
+
+    /// Names the prefixes of each zone. The routes of a zone without any are left out, because no packet could come to
+    /// them.
+    pub fn set_sources(&mut self, sources: BTreeMap<ZoneId, Vec<Ipv6Net>>) {
+        self.sources = sources;
     }
 
     /// The same without some space that belongs to none of the classes: it is left out of both tables, and routes around
     /// it are carved. Ids stay.
     #[must_use]
     pub fn without(&self, set_aside: &[IpNet]) -> Self {
-        let territories = self.territories.without(set_aside);
-        let mut routes = territories.routes(&everyone(self.plots.len()));
-        let plots = (self.plots.iter().enumerate())
-            .map(|(position, plot)| Plot { routes: routes.remove(&position).unwrap_or_default(), ..plot.clone() })
-            .collect();
-        Self { plots, territories, ..self.clone() }
+        let without = |(zone, of_zone): (&Option<ZoneId>, &Territories)| (*zone, of_zone.without(set_aside));
+        let territories = self.territories.iter().map(without).collect();
+        Self { territories, ..self.clone() }.with_routes()
+    }
+
+    /// Gives every class its routes when every class is placed.
+    fn with_routes(mut self) -> Self {
+        let everyone: BTreeSet<usize> = (0..self.plots.len()).collect();
+        let mut routes: BTreeMap<usize, Vec<IpNet>> =
+            self.territories.values().flat_map(|of_zone| of_zone.routes(&everyone)).collect();
+        for (position, plot) in self.plots.iter_mut().enumerate() {
+            plot.routes = routes.remove(&position).unwrap_or_default();
+        }
+        self
+    }
+
+    /// The table of a zone's primary or backup paths, and the preference of the rules that lead to it. Zones come first:
+    /// what they have no way for is for the others.
+    pub(super) fn table(&self, zone: Option<ZoneId>, side: Side) -> (u32, u32) {
+        let numbers = self.numbers;
+        match (zone, side) {
+            (None, Side::Primary) => (numbers.table, numbers.rule_preference),
+            (None, Side::Backup) => (numbers.backup_table, numbers.backup_rule_preference),
+            (Some(zone), Side::Primary) => (zone_table(numbers, zone), numbers.rule_preference.saturating_sub(2)),
+            (Some(zone), Side::Backup) => (zone_table(numbers, zone) + 1, numbers.rule_preference.saturating_sub(1)),
+        }
+    }
+
+    /// All zones, and none.
+    pub(super) fn zones(&self) -> impl Iterator<Item = Option<ZoneId>> {
+        self.territories.keys().copied()
+    }
+
+    /// The tables of one side, of all zones.
+    pub fn tables(&self, side: Side) -> BTreeSet<u32> {
+        self.zones().map(|zone| self.table(zone, side).0).collect()
     }
 
     /// Routes of a class after exact aggregation, nested prefixes of other classes resolved by longest match.
@@ -106,18 +172,18 @@ impl Layout {
         self.plots.get(position).map(|plot| (position, plot))
     }
 
-    /// The routes of each class when those in `placed` alone are in a table.
-    pub(super) fn routes_of(&self, placed: &BTreeSet<usize>) -> BTreeMap<usize, Vec<IpNet>> {
-        if placed.len() == self.plots.len() {
-            return self.plots.iter().map(|plot| plot.routes.clone()).enumerate().collect();
+    /// The routes of each class of a zone when those in `placed` alone are in a table.
+    pub(super) fn routes_of(&self, zone: Option<ZoneId>, placed: &BTreeSet<usize>) -> BTreeMap<usize, Vec<IpNet>> {
+        let of_zone = self.plots.iter().enumerate().filter(|(_, plot)| plot.zone == zone);
+        if of_zone.clone().all(|(position, _)| placed.contains(&position)) {
+            return of_zone.map(|(position, plot)| (position, plot.routes.clone())).collect();
         }
-        self.territories.routes(placed)
+        self.territories.get(&zone).map(|of_zone| of_zone.routes(placed)).unwrap_or_default()
     }
 }
 
-/// All positions below `count`.
-fn everyone(count: usize) -> BTreeSet<usize> {
-    (0..count).collect()
+fn zone_table(numbers: Numbers, zone: ZoneId) -> u32 {
+    numbers.source_table.saturating_add(2 * u32::from(zone.0))
 }
 
 fn uplink_ids(range: &mut IdRange, names: &[String]) -> BTreeMap<(UplinkId, Family), NextHopId> {
@@ -141,6 +207,7 @@ impl From<&Kernel> for Numbers {
             table: kernel.table,
             backup_table: kernel.backup_table,
             probe_table: kernel.probe_table,
+            source_table: kernel.source_table,
             rule_preference: kernel.rule_preference,
             backup_rule_preference: kernel.backup_rule_preference,
             probe_rule_preference: kernel.probe_rule_preference,

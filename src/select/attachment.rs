@@ -37,6 +37,9 @@ pub enum Unattached {
         /// One of those that are missing.
         example: IpNet,
     },
+    /// Its ISP drops IPv6 packets from these sources.
+    #[error("its ISP does not let these IPv6 sources through (ipv6_source)")]
+    ForeignSource,
     /// No usable source address.
     #[error("no {1} address on {0}")]
     NoAddress(String, Family),

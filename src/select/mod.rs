@@ -26,6 +26,7 @@ mod qualification;
 mod reason;
 mod set_aside;
 mod verdict;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use policy::{Policy, Standing};
 pub use qualification::Qualification;
 pub use reason::Reason;
 pub use set_aside::{Kept, SetAside, Why, kept_by_local_routes};
+pub use zones::{Zone, Zones, zone_of};

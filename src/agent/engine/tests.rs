@@ -78,7 +78,11 @@ impl World {
 
     /// A world in which the kernel holds `observed` already.
     fn with(observed: &Fib) -> Self {
-        let config = config::parse(CONFIG, Path::new("branch.toml")).unwrap();
+        Self::configured(CONFIG, observed)
+    }
+
+    fn configured(text: &str, observed: &Fib) -> Self {
+        let config = config::parse(text, Path::new("branch.toml")).unwrap();
         let catalogue = Catalogue::load(&config.destinations).unwrap();
         let now = BootTime(Duration::from_secs(100));
         let mut engine = Engine::new(config, catalogue, now);
@@ -464,4 +468,58 @@ fn a_new_next_hop_is_told() {
         matches!(event, EventKind::NextHopChanged { uplink, to: Some(to), .. } if uplink == "wan0" && to.to_string() == "192.0.2.9")
     });
     assert!(told, "{:?}", world.events);
+}
+
+/// Uplink by which each table of ours leads the address, by the rule that leads there.
+fn ways(engine: &Engine, address: &str) -> Vec<(String, Option<IfIndex>)> {
+    let address: IpAddr = address.parse().unwrap();
+    let fib = engine.desired();
+    let way = |table: u32| {
+        let routes = fib.routes.iter().filter(|((of, prefix), _)| *of == table && prefix.contains(&address));
+        let (_, via) = routes.max_by_key(|((_, prefix), _)| prefix.prefix_len())?;
+        let plan::Via::Group(group) = via else { return None };
+        Some(fib.next_hops[&fib.groups[group][0]].index)
+    };
+    let rules = fib.rules.iter().filter(|rule| rule.family == Family::of(address));
+    let mut rules: Vec<_> = rules.filter(|rule| rule.preference > 7691).collect();
+    rules.sort_by_key(|rule| rule.preference);
+    rules.into_iter().map(|rule| (format!("{:?}", rule.selector), way(rule.table))).collect()
+}
+
+#[test]
+fn ipv6_traffic_goes_by_the_isp_that_lets_its_source_through() {
+    let text = CONFIG
+        .replace("interface = \"wan0\"", "interface = \"wan0\"\nipv6_source = [\"2001:db8:100::/48\"]")
+        .replace("interface = \"wan1\"", "interface = \"wan1\"\nipv6_source = [\"2001:db8:200::/48\"]");
+    let mut world = World::configured(&text, &Fib::default());
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    let (wan0, wan1) = (Some(IfIndex(2)), Some(IfIndex(3)));
+    let from = |prefix: &str| format!("From({prefix})");
+    assert_eq!(
+        ways(&world.engine, "2603:1006::1"),
+        [(from("2001:db8:100::/48"), wan0), (from("2001:db8:200::/48"), wan1)],
+        "each by its own ISP, no backup that would drop it, and nothing for other sources"
+    );
+    assert_eq!(ways(&world.engine, "13.107.6.152")[0], ("Forwarded".to_owned(), wan0), "IPv4 as ever");
+
+    world.cut_carrier("wan0", false);
+    assert_eq!(ways(&world.engine, "2603:1006::1"), [(from("2001:db8:200::/48"), wan1)]);
+}
+
+#[test]
+fn an_uplink_that_lets_every_source_through_is_the_backup_of_all() {
+    let text = CONFIG.replace("interface = \"wan0\"", "interface = \"wan0\"\nipv6_source = [\"2001:db8:100::/48\"]");
+    let mut world = World::configured(&text, &Fib::default());
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    let (wan0, wan1) = (Some(IfIndex(2)), Some(IfIndex(3)));
+    let zone = "From(2001:db8:100::/48)".to_owned();
+    let expected = [(zone.clone(), wan0), (zone, wan1), ("Forwarded".to_owned(), wan1)];
+    assert_eq!(ways(&world.engine, "2603:1006::1"), expected);
+    let held = world.engine.desired();
+    let restarted = World::configured(&text, &held);
+    let chosen = |engine: &Engine| engine.starts.iter().map(|(id, it)| (id.clone(), it.chosen)).collect::<Vec<_>>();
+    let decided: Vec<_> = world.engine.decisions.iter().map(|(id, it)| (id.clone(), it.chosen)).collect();
+    assert_eq!(chosen(&restarted.engine), decided, "a restart adopts zones too");
 }

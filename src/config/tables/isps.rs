@@ -20,6 +20,9 @@ use crate::{
 /// Each uplink has a probe table, and there are 64 of those.
 const MOST_UPLINKS: usize = 64;
 
+/// Each may need two tables of its own, and there are 128 of those.
+const MOST_SOURCES: usize = 64;
+
 /// The ISPs with all their uplinks.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
@@ -122,6 +125,10 @@ impl Ring {
             line.name.as_ref().or_else(|| first.then_some(&line.interface))
         });
         once(document, names, "uplink", "give each uplink a name of its own; by default it is the interface's");
+        if let Some(line) = self.crowded_line() {
+            let problem = format!("there are more than {MOST_SOURCES} IPv6 source prefixes in all");
+            line.interface.report(document, Wrong::new(problem, "list shorter prefixes in ipv6_source"));
+        }
         if let Some(line) = self.lines.get(MOST_UPLINKS) {
             let wrong = Wrong::new(format!("there are more than {MOST_UPLINKS} uplinks"), "remove some");
             line.interface.report(document, wrong);
@@ -146,6 +153,22 @@ fn ipv6_source(item: Item<'_>) -> Ipv6Source {
 enum SourceWord {
     Any,
     Auto,
+}
+
+impl Ring {
+    /// The uplink whose source prefixes are too many, together with those before it.
+    fn crowded_line(&self) -> Option<&Line> {
+        let mut sum = 0;
+        let crowded = |uplink: &Uplink| {
+            sum += match &uplink.ipv6_source {
+                Ipv6Source::Any => 0,
+                Ipv6Source::Auto => 1,
+                Ipv6Source::Prefixes(prefixes) => prefixes.len(),
+            };
+            sum > MOST_SOURCES
+        };
+        self.lines.get(self.uplinks.iter().position(crowded)?)
+    }
 }
 
 /// The partner as the registry spells it. One that it does not know is believed when the owner says where it is

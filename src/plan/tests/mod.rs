@@ -46,7 +46,8 @@ fn class(id: &str, prefixes: &[&str]) -> Class {
         family: Family::of_net(prefixes[0]),
         service: id.to_owned(),
         region: None,
-        prefixes,
+        prefixes: prefixes.into(),
+        zone: None,
     }
 }
 

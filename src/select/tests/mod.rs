@@ -8,6 +8,7 @@ mod properties;
 mod set_aside;
 mod simulation;
 mod words;
+mod zones;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -118,7 +119,8 @@ fn exchange() -> Class {
         family: Family::Ipv4,
         service: "exchange".to_owned(),
         region: None,
-        prefixes: vec!["13.107.6.152/31".parse().unwrap()],
+        prefixes: ["13.107.6.152/31".parse().unwrap()].into(),
+        zone: None,
     }
 }
 
