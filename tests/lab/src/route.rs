@@ -26,6 +26,7 @@ pub struct Route {
     interface: String,
     metric: Option<u32>,
     table: u32,
+    source: Option<IpNet>,
     kind: Kind,
 }
 
@@ -45,6 +46,7 @@ impl Route {
             interface: interface.to_owned(),
             metric: None,
             table: MAIN,
+            source: None,
             kind: Kind::Unicast,
         }
     }
@@ -65,6 +67,12 @@ impl Route {
     #[must_use]
     pub fn table(self, table: u32) -> Self {
         Self { table, ..self }
+    }
+
+    /// For packets from that prefix alone (IPv6).
+    #[must_use]
+    pub fn from(self, source: IpNet) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// Of type `local`: every address of the prefix is this namespace's own (AnyIP).
@@ -98,6 +106,9 @@ impl Route {
         }
         if let Some(metric) = self.metric {
             builder = builder.priority(metric);
+        }
+        if let Some(source) = self.source {
+            builder = builder.source_prefix(source.network(), source.prefix_len()).map_err(invalid)?;
         }
         Ok(builder.build())
     }

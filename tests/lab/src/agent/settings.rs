@@ -33,6 +33,8 @@ pub struct AgentSettings {
     pub probe_timeout: Duration,
     /// Where to report.
     pub report: Option<ReportSettings>,
+    /// Further TOML of each uplink, by its number.
+    pub uplink_more: Vec<String>,
     /// Further TOML, appended as it is.
     pub more: String,
 }
@@ -69,6 +71,7 @@ impl Default for AgentSettings {
             probe_interval: Duration::from_millis(100),
             probe_timeout: Duration::from_millis(250),
             report: None,
+            uplink_more: Vec::new(),
             more: String::new(),
         }
     }
@@ -87,7 +90,8 @@ impl AgentSettings {
         writeln!(to, "[site]\nname = \"lab-branch\"\nmarket = {:?}\n", self.market)?;
         for (number, (name, partner)) in self.isps.iter().enumerate() {
             writeln!(to, "[[isp]]\nname = {name:?}\npartner = {partner:?}")?;
-            writeln!(to, "[[isp.uplink]]\ninterface = \"wan{number}\"\n")?;
+            writeln!(to, "[[isp.uplink]]\ninterface = \"wan{number}\"")?;
+            writeln!(to, "{}\n", self.uplink_more.get(number).map_or("", String::as_str))?;
         }
         writeln!(to, "[policy]\npreferred = {:?}", self.preferred)?;
         writeln!(to, "leave_after = {}", span(self.leave_after))?;

@@ -66,3 +66,8 @@ pub(super) fn access_ipv4(isp: u8, host: u8) -> Ipv4Addr {
 pub(super) fn access_ipv6(isp: u8, host: u8) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0x100 + u16::from(isp), 0, 0, 0, 0, host.into())
 }
+
+/// Host `host` in the network that an ISP delegates to the branch, a /64 within its space.
+pub(super) fn delegated_ipv6(isp: u8, host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0x1a0 + u16::from(isp), 0, 0, 0, 0, host)
+}

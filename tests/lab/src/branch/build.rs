@@ -2,14 +2,17 @@
 
 use std::{
     fs::File,
+    net::IpAddr,
     time::{Duration, Instant},
 };
+
+use ipnet::IpNet;
 
 use super::{
     Branch, CLIENT_IPV4, CLIENT_IPV6, OPS_IPV4,
     addresses::{
         GATEWAY_IPV6, LAN_ROUTER_IPV4, LAN_ROUTER_IPV6, OPS_ROUTER_IPV4, access, access_ipv4, access_ipv6,
-        default_ipv4, default_ipv6, lan, net,
+        default_ipv4, default_ipv6, delegated_ipv6, lan, net,
     },
 };
 use crate::{Fabric, LabError, Link, Namespace, PathProfile, Route, edge::EdgeServers, route::LOCAL, tun, veth};
@@ -172,6 +175,30 @@ pub(super) fn add_default_routes(router: &Namespace, isp: usize) -> Result<(), L
     let wan = format!("wan{isp}");
     router.replace_route(&Route::to(default_ipv4(), &wan).via(access_ipv4(number, 1).into()).metric(metric))?;
     router.replace_route(&Route::to(default_ipv6(), &wan).via(GATEWAY_IPV6.into()).metric(metric))
+}
+
+/// Gives the LAN a prefix of an ISP.
+pub(super) fn delegate(
+    router: &Namespace,
+    isp_router: &Namespace,
+    client: &Namespace,
+    isp: usize,
+) -> Result<(IpNet, IpAddr), LabError> {
+    let number = number(isp);
+    let [at_router, at_client] = [1, 0x10].map(|host| delegated_ipv6(number, host));
+    router.link("lan0").add_address(net(at_router, 64))?;
+    client.link("eth0").add_address(net(at_client, 64))?;
+    let prefix = net(delegated_ipv6(number, 0), 64);
+    isp_router.add_route(&Route::to(prefix, ACCESS).via(access_ipv6(number, 2).into()))?;
+    Ok((prefix, at_client.into()))
+}
+
+/// Sets a default route for packets from the delegated prefix of an ISP alone.
+pub(super) fn add_default_route_for_delegated(router: &Namespace, isp: usize) -> Result<(), LabError> {
+    let number = number(isp);
+    let prefix = net(delegated_ipv6(number, 0), 64);
+    let default = Route::to(default_ipv6(), &format!("wan{isp}")).via(GATEWAY_IPV6.into());
+    router.add_route(&default.from(prefix).metric(512))
 }
 
 /// Prepares the edge: every address is its own (AnyIP), except those of the branch, which lie behind the fabric.

@@ -106,6 +106,23 @@ impl Branch {
         addresses::access_of(build::number(isp))
     }
 
+    /// Gives the LAN an IPv6 prefix of an ISP, as DHCPv6 prefix delegation does: the ISP routes it to the branch, the
+    /// client gets an address in it. Returns the prefix and the client's address.
+    ///
+    /// # Errors
+    /// When it was done before.
+    pub fn delegate(&self, isp: usize) -> Result<(IpNet, IpAddr), LabError> {
+        build::delegate(&self.router, self.isp(isp), &self.client, isp)
+    }
+
+    /// Sets the default route of an uplink for packets from its delegated prefix alone, as OpenWrt's DHCPv6 client does.
+    ///
+    /// # Errors
+    /// When it is there, or the uplink is down.
+    pub fn add_default_route_for_delegated(&self, isp: usize) -> Result<(), LabError> {
+        build::add_default_route_for_delegated(&self.router, isp)
+    }
+
     /// Takes the carrier from an uplink, as if its cable were cut.
     ///
     /// # Errors

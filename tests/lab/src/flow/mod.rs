@@ -6,7 +6,7 @@ mod udp;
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -53,7 +53,22 @@ impl ClientFlow {
     /// # Errors
     /// When the client has no socket or no route to it.
     pub fn udp(client: &Namespace, destination: IpAddr, interval: Duration) -> Result<Self, LabError> {
-        Self::start(client, "UDP", destination, |shared| udp::prepare(shared, destination, interval))
+        let any: IpAddr =
+            if destination.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        Self::udp_from(client, any, destination, interval)
+    }
+
+    /// As [`ClientFlow::udp`], from one of the client's addresses.
+    ///
+    /// # Errors
+    /// When the client does not have it, or no route to the destination.
+    pub fn udp_from(
+        client: &Namespace,
+        source: IpAddr,
+        destination: IpAddr,
+        interval: Duration,
+    ) -> Result<Self, LabError> {
+        Self::start(client, "UDP", destination, |shared| udp::prepare(shared, source, destination, interval))
     }
 
     /// Sends a numbered request on a TCP connection to port 443 of `destination` every `interval`, or as soon as the

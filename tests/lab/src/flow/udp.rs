@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
+    net::{IpAddr, UdpSocket},
     os::fd::AsFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,11 +16,11 @@ use crate::ECHO_PORT;
 /// Opens the socket inside the namespace; the returned closure is the flow.
 pub(super) fn prepare(
     shared: Arc<Shared>,
+    source: IpAddr,
     destination: IpAddr,
     interval: Duration,
 ) -> io::Result<impl FnOnce() + Send + use<>> {
-    let any: IpAddr = if destination.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
+    let socket = UdpSocket::bind((source, 0))?;
     socket.connect((destination, ECHO_PORT))?;
     socket.set_nonblocking(true)?;
     Ok(move || run(&shared, &socket, interval))
