@@ -12,6 +12,8 @@
 //!    [`kernel`] applies it.
 //! 7. [`telemetry`] reports upstream; [`local`] and [`cli`] show people.
 //!
+//! [`doctor`] looks for what stands in the way of all this, at start and on request.
+//!
 //! [`quality`], [`select`] and [`plan`] are pure: no I/O, no clock, no log line. [`agent`] alone composes.
 
 // One system call has no safe wrapper: `probe::tcp_info`, which alone allows unsafe code, and says why it is sound.
@@ -22,6 +24,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod kernel;
 pub mod local;

@@ -20,7 +20,9 @@ Exit codes:
   2  wrong usage
   3  no agent answers on the control socket
   4  the configuration, or a file that it names, is refused
-  5  permission denied";
+  5  permission denied
+  6  doctor: warnings, nothing worse
+  7  doctor: errors";
 
 /// Steers Microsoft-bound traffic of a branch router to the right Azure Peering Service ISP.
 #[derive(Debug, Parser)]
@@ -86,6 +88,8 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         from: Option<IpAddr>,
     },
+    /// Look for conflicts with other programs, missing features and settings in the way; changes nothing
+    Doctor,
     /// Take everything of peerward's out of the kernel; a running agent leaves it so until restart
     Withdraw,
     /// Print the version

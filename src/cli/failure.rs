@@ -23,6 +23,10 @@ pub enum Code {
     Config = 4,
     /// Permission denied.
     Denied = 5,
+    /// `doctor` found a warning, and nothing worse.
+    Warned = 6,
+    /// `doctor` found an error.
+    Ill = 7,
 }
 
 /// Why a command failed.

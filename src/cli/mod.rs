@@ -6,6 +6,7 @@
 mod arguments;
 mod asking;
 mod check;
+mod doctor;
 mod explain;
 mod failure;
 mod figures;
@@ -56,6 +57,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Paths => paths::run(&global, style),
         Command::Routes => routes::run(&global, style),
         Command::Explain { query, from } => explain::run(&global, query, from, style),
+        Command::Doctor => doctor::run(&global, style),
         Command::Withdraw => withdraw::run(&global),
         Command::Version => version::run(&global),
     }

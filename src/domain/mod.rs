@@ -7,6 +7,7 @@ mod destination;
 mod event;
 mod measure;
 mod names;
+mod policy_rule;
 mod prefix_set;
 mod reserved;
 mod router;
@@ -17,6 +18,7 @@ pub use destination::{Category, Class, Destination, Source};
 pub use event::{Event, EventKind, Severity};
 pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
 pub use names::{ClassId, Family, IspId, UplinkId, ZoneId};
+pub use policy_rule::{RuleDetail, RuleVerdict};
 pub use prefix_set::PrefixSet;
 pub use reserved::reserved;
 pub use router::{

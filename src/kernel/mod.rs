@@ -5,12 +5,14 @@
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
 //! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`]
-//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]; [`conntrack`] serves [`FlowSocket`].
+//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]; [`conntrack`] serves [`FlowSocket`];
+//! [`mod@inventory`] serves the doctor.
 
 mod conntrack;
 mod decode;
 mod error;
 mod frame;
+mod inventory;
 mod lookup;
 mod message_type;
 mod nexthop;
@@ -35,6 +37,7 @@ use tokio::sync::watch::Sender;
 
 pub use conntrack::{Deleted, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
 pub use error::{KernelError, Refusal};
+pub use inventory::{Inventory, RuleAbilities, TableContents, inventory};
 
 use crate::{
     config::Kernel,

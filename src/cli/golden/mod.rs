@@ -4,7 +4,8 @@
 use std::{env, fs, path::PathBuf};
 
 use crate::{
-    cli::{explain, output::Style, paths, routes, status},
+    cli::{doctor, explain, output::Style, paths, routes, status},
+    doctor::{Finding, Grade, Topic},
     domain::view::{Explanation, KeptView, KernelView, Snapshot},
 };
 
@@ -136,4 +137,40 @@ fn snapshot_of_an_older_agent_is_still_read() {
     let mut older: serde_json::Value = serde_json::from_str(include_str!("snapshot.json")).unwrap();
     older["kernel"].as_object_mut().unwrap().remove("withdrawn");
     assert_eq!(serde_json::from_value::<Snapshot>(older).unwrap(), snapshot());
+}
+
+#[test]
+fn findings_of_the_doctor_worst_first_and_what_is_well_in_a_line() {
+    let findings = [
+        Finding::new(
+            Grade::Error,
+            Topic::Rules,
+            "Tailscale: rules stand before Peerward's rules (7700) and take all forwarded traffic: `5270: from all \
+             lookup 52` (both families)",
+            "all forwarded traffic never reaches Peerward's tables: it is not steered, whatever `peerward status` \
+             decides",
+            "to let Peerward go first: in [kernel] set probe_rule_preference = 720, rule_preference = 730, \
+             backup_rule_preference = 731",
+        ),
+        Finding::new(
+            Grade::Warning,
+            Topic::Uplinks,
+            "wan1: there is no interface \x1b[31mwan1",
+            "the uplink is not usable",
+            "`ip link` shows what there is",
+        ),
+        Finding::new(
+            Grade::Advice,
+            Topic::CompatMode,
+            "net.ipv4.nexthop_compat_mode = 1",
+            "moves take longer",
+            "`sysctl -w net.ipv4.nexthop_compat_mode=0`",
+        ),
+        Finding::skipped(Topic::Agents, "cannot ask the agent: permission denied"),
+        Finding::ok(Topic::Protocol, "nobody else is known to have protocol number 77"),
+        Finding::ok(Topic::Forwarding, "IPv4 is forwarded (net.ipv4.ip_forward = 1)"),
+    ];
+    let text = doctor::render(&findings, PLAIN);
+    assert!(!text.contains('\x1b'), "quoted bytes reach the terminal");
+    assert_golden("doctor.txt", &text);
 }
