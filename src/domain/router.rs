@@ -79,8 +79,8 @@ pub enum RouteKind {
     Throw,
 }
 
-/// One way of one route of the router's own tables (not ours) that touches a destination: it covers one, equals one, or
-/// lies inside one. A multipath route has as many of these as it has living ways.
+/// One way of one route of the router's own tables (not ours) that touches a destination (it covers one, equals one, or
+/// lies inside one), or that is connected to an uplink. A multipath route has as many of these as it has living ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalRoute {
     /// Where it leads to; never a default route.
@@ -136,7 +136,7 @@ pub enum ReadState {
     /// Nothing was read yet, or events were lost since.
     #[default]
     Stale,
-    /// A complete dump, kept live by events.
+    /// Listed completely, and kept live by events.
     Fresh,
 }
 
@@ -149,15 +149,18 @@ pub struct RouterState {
     pub addresses: Vec<Address>,
     /// Default routes, best metric first within a family.
     pub defaults: Vec<DefaultRoute>,
-    /// Other routes of the router's own tables that touch a destination, sorted.
+    /// Other routes of the router's own tables that touch a destination, and those connected to uplinks, sorted.
     pub routes: Arc<[LocalRoute]>,
     /// Such routes that were left out because there are too many to keep.
     pub routes_omitted: usize,
+    /// Whether `defaults` and `routes` are certain: stale while they are listed anew after something that the kernel
+    /// does not tell of each route. What is known of them is followed meanwhile.
+    pub routes_read: ReadState,
     /// Rules of others that lead to tables, sorted.
     pub rules: Vec<PolicyRule>,
     /// Neighbours by interface and address.
     pub neighbours: BTreeMap<(IfIndex, IpAddr), NeighbourState>,
-    /// Whether it is complete.
+    /// Whether links, addresses, neighbours and rules are current, and the routes were listed at least once.
     pub read: ReadState,
 }
 

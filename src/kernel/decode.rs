@@ -1,30 +1,40 @@
-//! Link, address and neighbour messages into domain types.
+//! Link, address, neighbour and rule messages into domain types.
 //!
 //! Only what steering needs is read. `None` means "of no interest", an error means "malformed".
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_core::{DecodeError, parse_ip, parse_u32};
+use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
 use netlink_packet_route::{
     AddressFamily,
     address::{AddressFlags, AddressHeader, AddressScope},
     link::{LinkFlags, LinkHeader},
     neighbour::{NeighbourHeader, NeighbourState as Nud},
+    rule::{RuleAction, RuleHeader},
 };
 
 use super::frame::{attributes, text_of};
-use crate::domain::{Address, IfIndex, Link, NeighbourState};
+use crate::domain::{Address, Family, IfIndex, Link, NeighbourState, PolicyRule};
 
 const IFLA_IFNAME: u16 = 3;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VRF_TABLE: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const NDA_DST: u16 = 1;
+const FRA_PRIORITY: u16 = 6;
+const FRA_TABLE: u16 = 15;
+const FRA_PROTOCOL: u16 = 21;
 
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
 const NEIGHBOUR_HEADER: usize = 12;
+const RULE_HEADER: usize = 12;
 
 /// A link. Bridges announce their ports in the same group, under their own family: those say nothing of the link.
 pub(super) fn link(payload: &[u8]) -> Result<Option<Link>, DecodeError> {
@@ -32,12 +42,15 @@ pub(super) fn link(payload: &[u8]) -> Result<Option<Link>, DecodeError> {
     if header.interface_family != AddressFamily::Unspec {
         return Ok(None);
     }
-    let mut name = None;
+    let (mut name, mut master, mut vrf_table) = (None, None, None);
     for attribute in attributes(payload, LINK_HEADER) {
         let (kind, value) = attribute?;
-        if kind == IFLA_IFNAME {
-            name = Some(text_of(value));
-            break;
+        match kind {
+            IFLA_IFNAME => name = Some(text_of(value)),
+            IFLA_MASTER => master = parse_u32(value).ok().filter(|index| *index > 0).map(IfIndex),
+            // Each kind of interface has a format of its own there: what cannot be read is no VRF.
+            IFLA_LINKINFO => vrf_table = vrf_table_of(value).unwrap_or_default(),
+            _ => {}
         }
     }
     Ok(name.map(|name| Link {
@@ -45,9 +58,49 @@ pub(super) fn link(payload: &[u8]) -> Result<Option<Link>, DecodeError> {
         name,
         admin_up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
-        master: None,
-        vrf_table: None,
+        master,
+        vrf_table,
     }))
+}
+
+fn vrf_table_of(info: &[u8]) -> Result<Option<u32>, DecodeError> {
+    let (mut is_vrf, mut table) = (false, None);
+    for attribute in attributes(info, 0) {
+        match attribute? {
+            (IFLA_INFO_KIND, kind) => is_vrf = text_of(kind) == "vrf",
+            (IFLA_INFO_DATA, data) if is_vrf => {
+                for attribute in attributes(data, 0) {
+                    if let (IFLA_VRF_TABLE, value) = attribute? {
+                        table = Some(parse_u32(value)?);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(table)
+}
+
+/// A rule that leads to a table, unless it carries protocol number `own`.
+pub(super) fn rule(payload: &[u8], own: u8) -> Result<Option<PolicyRule>, DecodeError> {
+    let header = RuleHeader::parse(payload)?;
+    let family = match header.family {
+        AddressFamily::Inet => Family::Ipv4,
+        AddressFamily::Inet6 => Family::Ipv6,
+        _ => return Ok(None),
+    };
+    let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, None);
+    for attribute in attributes(payload, RULE_HEADER) {
+        match attribute? {
+            (FRA_PRIORITY, value) => preference = parse_u32(value)?,
+            (FRA_TABLE, value) => table = parse_u32(value)?,
+            (FRA_PROTOCOL, value) => protocol = Some(parse_u8(value)?),
+            _ => {}
+        }
+    }
+    // The rule of VRFs (`l3mdev`) names no table.
+    let leads = header.action == RuleAction::ToTable && table != 0 && protocol != Some(own);
+    Ok(leads.then_some(PolicyRule { family, preference, table }))
 }
 
 /// An address of this router.

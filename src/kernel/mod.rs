@@ -5,7 +5,8 @@
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
 //! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`]
-//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]; [`conntrack`] serves [`FlowSocket`];
+//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter,
+//! [`routes`] and [`objects`] keep them, [`shown`] makes of them what others see; [`conntrack`] serves [`FlowSocket`].
 //! [`mod@inventory`] serves the doctor.
 
 mod conntrack;
@@ -15,12 +16,18 @@ mod frame;
 mod inventory;
 mod lookup;
 mod message_type;
+mod neighbours;
 mod nexthop;
+mod objects;
 mod ownership;
+mod pace;
 mod picture;
 mod read;
 mod route;
+mod routes;
 mod rule;
+mod shown;
+mod sieve;
 mod socket;
 mod survey;
 mod transport;

@@ -6,9 +6,10 @@ use ipnet::IpNet;
 use netlink_packet_core::{DecodeError, parse_ip, parse_u16, parse_u32};
 
 use super::frame::attributes;
-use crate::domain::{Family, IfIndex, NextHop};
+use crate::domain::{Family, IfIndex, NextHop, RouteKind};
 
 const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
@@ -20,8 +21,17 @@ const RTA_NH_ID: u16 = 30;
 const ROUTE_HEADER: usize = 12;
 const RTNEXTHOP: usize = 8;
 
+/// `RTN_*`: those kinds that forwarding meets; the others are this router's own addresses, broadcast and multicast.
 const RTN_UNICAST: u8 = 1;
+const RTN_BLACKHOLE: u8 = 6;
+const RTN_UNREACHABLE: u8 = 7;
+const RTN_PROHIBIT: u8 = 8;
+const RTN_THROW: u8 = 9;
+
 const RTNH_F_DEAD: u8 = 1;
+const RTNH_F_LINKDOWN: u8 = 16;
+/// `RTM_F_CLONED`: an entry of the route cache, not of a table.
+const RTM_F_CLONED: u32 = 0x200;
 
 /// A route as far as steering looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +41,10 @@ pub(super) struct RouteRecord {
     pub(super) protocol: u8,
     pub(super) unicast: bool,
     pub(super) destination: IpNet,
+    /// `RTA_SRC`: the source addresses that it is for alone.
+    pub(super) source: Option<IpNet>,
+    /// `rtm_tos`, part of the name of an IPv4 route.
+    pub(super) tos: u8,
     pub(super) metric: u32,
     /// `RTA_NH_ID`: the next hop or group that it refers to.
     pub(super) next_hop_id: Option<u32>,
@@ -46,17 +60,20 @@ pub(super) struct RouteRecord {
 pub(super) struct RouteHead {
     pub(super) family: Family,
     pub(super) prefix_len: u8,
+    source_len: u8,
+    tos: u8,
     /// Low table number; `RT_TABLE_COMPAT` (252) for those above 255.
     pub(super) table: u8,
     pub(super) protocol: u8,
     kind: u8,
     dead: bool,
+    cloned: bool,
 }
 
 impl RouteHead {
     /// `None` for families that are not routed by IP.
     pub(super) fn parse(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let [family, prefix_len, _source_len, _tos, table, protocol, _scope, kind, flags @ ..] = payload
+        let [family, prefix_len, source_len, tos, table, protocol, _scope, kind, flags @ ..] = payload
             .first_chunk::<ROUTE_HEADER>()
             .ok_or_else(|| DecodeError::buffer_too_small(payload.len(), ROUTE_HEADER))?;
         let family = match i32::from(*family) {
@@ -64,32 +81,61 @@ impl RouteHead {
             libc::AF_INET6 => Family::Ipv6,
             _ => return Ok(None),
         };
-        let dead = u32::from_ne_bytes(*flags) & u32::from(RTNH_F_DEAD) != 0;
-        Ok(Some(Self { family, prefix_len: *prefix_len, table: *table, protocol: *protocol, kind: *kind, dead }))
+        let flags = u32::from_ne_bytes(*flags);
+        Ok(Some(Self {
+            family,
+            prefix_len: *prefix_len,
+            source_len: *source_len,
+            tos: *tos,
+            table: *table,
+            protocol: *protocol,
+            kind: *kind,
+            dead: is_dead(flags.to_le_bytes()[0]),
+            cloned: flags & RTM_F_CLONED != 0,
+        }))
     }
-}
 
-impl RouteHead {
     /// The same, with its way out told even while that is dead: a route of ours on a line without carrier is still ours
     /// to keep or to withdraw.
     pub(super) fn dead_or_alive(self) -> Self {
         Self { dead: false, ..self }
+    }
+
+    /// What it does with packets that pass; `None` for what is no route of a table, or not one of forwarding.
+    pub(super) fn kind(&self) -> Option<RouteKind> {
+        match self.kind {
+            _ if self.cloned => None,
+            RTN_UNICAST => Some(RouteKind::Unicast),
+            RTN_BLACKHOLE => Some(RouteKind::Blackhole),
+            RTN_UNREACHABLE => Some(RouteKind::Unreachable),
+            RTN_PROHIBIT => Some(RouteKind::Prohibit),
+            RTN_THROW => Some(RouteKind::Throw),
+            _ => None,
+        }
+    }
+
+    /// Where it leads to, without a look at the rest.
+    pub(super) fn destination(&self, payload: &[u8]) -> Result<IpNet, DecodeError> {
+        for attribute in attributes(payload, ROUTE_HEADER) {
+            if let (RTA_DST, value) = attribute? {
+                return prefix(parse_ip(value)?, self.prefix_len);
+            }
+        }
+        prefix(unspecified(self.family), self.prefix_len)
     }
 }
 
 impl RouteRecord {
     /// Reads the attributes of a route whose head was read.
     pub(super) fn parse(head: RouteHead, payload: &[u8]) -> Result<Self, DecodeError> {
-        let mut destination = match head.family {
-            Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let (mut table, mut metric, mut next_hop_id, mut multipath) = (u32::from(head.table), 0, None, Vec::new());
-        let (mut interface, mut gateway) = (None, None);
+        let mut destination = unspecified(head.family);
+        let (mut source, mut table, mut metric) = (None, u32::from(head.table), 0);
+        let (mut next_hop_id, mut multipath, mut interface, mut gateway) = (None, Vec::new(), None, None);
         for attribute in attributes(payload, ROUTE_HEADER) {
             let (kind, value) = attribute?;
             match kind {
                 RTA_DST => destination = parse_ip(value)?,
+                RTA_SRC => source = Some(parse_ip(value)?),
                 RTA_TABLE => table = parse_u32(value)?,
                 RTA_PRIORITY => metric = parse_u32(value)?,
                 RTA_NH_ID => next_hop_id = Some(parse_u32(value)?),
@@ -100,17 +146,44 @@ impl RouteRecord {
                 _ => {}
             }
         }
-        let way = interface.filter(|_| !head.dead).map(|index| NextHop { index, gateway });
-        let destination = IpNet::new(destination, head.prefix_len)
-            .map_err(|_| DecodeError::from("a prefix length beyond the address family's"))?;
-        let (family, protocol, unicast) = (head.family, head.protocol, head.kind == RTN_UNICAST);
-        Ok(Self { family, table, protocol, unicast, destination, metric, next_hop_id, way, multipath })
+        let source = source.filter(|_| head.source_len > 0).map(|source| prefix(source, head.source_len));
+        Ok(Self {
+            family: head.family,
+            table,
+            protocol: head.protocol,
+            unicast: head.kind == RTN_UNICAST,
+            destination: prefix(destination, head.prefix_len)?,
+            source: source.transpose()?,
+            tos: head.tos,
+            metric,
+            next_hop_id,
+            way: interface.filter(|_| !head.dead).map(|index| NextHop { index, gateway }),
+            multipath,
+        })
     }
 
     /// Every way out that is alive.
     pub(super) fn ways(&self) -> impl Iterator<Item = NextHop> + '_ {
         self.way.iter().chain(&self.multipath).copied()
     }
+}
+
+fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+fn prefix(address: IpAddr, length: u8) -> Result<IpNet, DecodeError> {
+    IpNet::new(address, length).map_err(|_| DecodeError::from("a prefix length beyond the address family's"))
+}
+
+/// Dead for another reason than its link, whose state is known better from the link itself: with
+/// `ignore_routes_with_linkdown` the kernel calls the ways of a line without carrier dead too, and revives them without
+/// a word.
+fn is_dead(flags: u8) -> bool {
+    flags & RTNH_F_DEAD != 0 && flags & RTNH_F_LINKDOWN == 0
 }
 
 /// `struct rtvia`: a gateway of the other family.
@@ -141,7 +214,7 @@ fn living_ways(mut value: &[u8]) -> Result<Vec<NextHop>, DecodeError> {
                 _ => {}
             }
         }
-        if flags & RTNH_F_DEAD == 0 {
+        if !is_dead(*flags) {
             ways.push(NextHop { index: IfIndex(u32::from_ne_bytes(*index)), gateway });
         }
         value = value.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Decoding and requests, without a namespace: nothing here changes anything.
 
-use std::{future::poll_fn, net::IpAddr, task::Poll};
+use std::{future::poll_fn, net::IpAddr, sync::Arc, task::Poll};
 
 use netlink_packet_core::{Emitable, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSG_NOOP};
 use netlink_packet_route::{
@@ -18,16 +18,18 @@ use super::{
     KernelError,
     frame::{Message, Request, messages, verdict},
     message_type::{RTM_DELNEXTHOP, RTM_NEWNEXTHOP},
+    neighbours::NEIGHBOURS,
     nexthop::{GroupMember, NextHopMessage},
     ownership::Ownership,
     picture::{Effect, Picture, Publish},
     route::{RouteHead, RouteRecord},
+    sieve::Sieve,
     socket::RequestSocket,
     survey,
 };
 use crate::{
     config::Kernel,
-    domain::{Address, Family, IfIndex, NeighbourState, NextHop},
+    domain::{Address, Family, IfIndex, Interest, NeighbourState, NextHop},
     plan::{Rule, Selector},
 };
 
@@ -41,6 +43,15 @@ const RTM_NEWRULE: u16 = 32;
 
 fn own() -> Ownership {
     Ownership::new(&Kernel { nexthop_base: 7_700_000, ..Kernel::default() })
+}
+
+fn interest() -> Arc<Interest> {
+    let destinations = ["13.107.6.0/24", "2620:1ec::/36"].map(|net| net.parse().unwrap()).into_iter().collect();
+    Arc::new(Interest { destinations, interfaces: vec!["wan0".to_owned(), "wan1".to_owned()] })
+}
+
+fn picture() -> Picture {
+    Picture::new(own(), interest())
 }
 
 fn address(text: &str) -> IpAddr {
@@ -194,10 +205,10 @@ fn no_event_panics_however_the_datagram_is_cut() {
         stream.extend(datagram(kind, &Raw(body)));
     }
     for length in 0..=stream.len() {
-        Picture::new(own()).absorb(&stream[..length]);
+        picture().absorb(&stream[..length]);
     }
     let (half, _) = stream.split_at(stream.len() - 5);
-    assert!(Picture::new(own()).absorb(half).survey, "what cannot be read is listed again");
+    assert!(picture().absorb(half).survey, "what cannot be read is listed again");
 }
 
 /// Bytes as they are.
@@ -235,7 +246,7 @@ proptest! {
     #[test]
     fn no_decoder_panics_on_noise(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         decode_all(&bytes);
-        Picture::new(own()).absorb(&bytes);
+        picture().absorb(&bytes);
         prop_assert!(messages(&bytes).count() <= bytes.len());
     }
 }
@@ -254,7 +265,7 @@ fn a_refusal_carries_the_kernels_own_explanation() {
 
 #[test]
 fn a_bridge_that_loses_a_port_does_not_lose_the_link() {
-    let mut picture = Picture::new(own());
+    let mut picture = picture();
     picture.absorb(&datagram(RTM_NEWLINK, &link(4, "wan0", LinkFlags::Up)));
     let mut port = link(4, "wan0", LinkFlags::Up);
     port.header.interface_family = AddressFamily::Bridge;
@@ -264,18 +275,19 @@ fn a_bridge_that_loses_a_port_does_not_lose_the_link() {
 
 #[test]
 fn a_carrier_change_is_published_at_once_and_repeated_news_is_not() {
-    let mut picture = Picture::new(own());
+    let mut picture = picture();
     let up = datagram(RTM_NEWLINK, &link(4, "wan0", LinkFlags::Up | LinkFlags::LowerUp));
     picture.absorb(&up);
     assert_eq!(picture.absorb(&up).publish, Publish::Unchanged);
     let cut = picture.absorb(&datagram(RTM_NEWLINK, &link(4, "wan0", LinkFlags::Up)));
-    assert_eq!(cut, Effect { touched: true, survey: true, publish: Publish::Now });
+    assert_eq!(cut, Effect { touched: true, survey: true, publish: Publish::Now, ..Effect::default() });
     assert!(!picture.state.link_named("wan0").unwrap().carrier);
 }
 
 #[test]
 fn neighbours_are_reduced_to_what_a_next_hop_needs_to_know() {
-    let mut picture = Picture::new(own());
+    let mut picture = picture();
+    picture.absorb(&datagram(RTM_NEWLINK, &link(4, "wan0", LinkFlags::Up)));
     let key = (IfIndex(4), address("10.0.0.1"));
     for (state, reduced, publish) in [
         (Nud::Incomplete, NeighbourState::Resolving, Publish::Soon),
@@ -294,38 +306,37 @@ fn neighbours_are_reduced_to_what_a_next_hop_needs_to_know() {
 
 #[test]
 fn neighbours_beyond_the_bound_are_not_kept() {
-    let mut picture = Picture::new(own());
-    for number in 0..survey::NEIGHBOURS + 100 {
+    let mut picture = picture();
+    for number in 0..NEIGHBOURS + 100 {
         let of = format!("10.1.{}.{}", number / 256, number % 256);
         picture.absorb(&datagram(RTM_NEWNEIGH, &neighbour(&of, Nud::Reachable)));
     }
-    assert_eq!(picture.state.neighbours.len(), survey::NEIGHBOURS);
+    assert_eq!(picture.state.neighbours.len(), NEIGHBOURS);
 }
 
 #[test]
-fn only_defaults_and_what_is_ours_among_route_events_has_an_effect() {
-    let survey = Effect { survey: true, ..Effect::default() };
+fn only_what_can_matter_and_what_is_ours_among_route_events_has_an_effect() {
+    let soon = Effect { publish: Publish::Soon, ..Effect::default() };
     let touched = Effect { touched: true, ..Effect::default() };
     for (what, message, effect) in [
         ("a BGP route", route("198.51.100.0", 24, 254, RouteProtocol::Bgp), Effect::default()),
-        ("a default", route("0.0.0.0", 0, 254, RouteProtocol::Dhcp), survey),
-        ("a default of a high table", route("0.0.0.0", 0, 1000, RouteProtocol::Dhcp), survey),
+        ("a BGP route to a destination", route("13.107.0.0", 16, 254, RouteProtocol::Bgp), soon),
+        ("a default", route("0.0.0.0", 0, 254, RouteProtocol::Dhcp), soon),
+        ("a default of a high table", route("0.0.0.0", 0, 1000, RouteProtocol::Dhcp), soon),
         ("ours", route("192.0.2.0", 24, 7700, RouteProtocol::Other(77)), touched),
         ("theirs in our table", route("192.0.2.0", 24, 7701, RouteProtocol::Static), touched),
         ("ours, a probe default", route("0.0.0.0", 0, 7773, RouteProtocol::Other(77)), touched),
     ] {
-        assert_eq!(Picture::new(own()).absorb(&datagram(RTM_NEWROUTE, &message)), effect, "{what}");
+        assert_eq!(picture().absorb(&datagram(RTM_NEWROUTE, &message)), effect, "{what}");
     }
 }
 
 #[test]
-fn the_end_of_a_next_hop_of_others_asks_for_a_survey_and_of_ours_does_not() {
-    for (id, protocol, touched, survey) in
-        [(7_700_001, 77, true, false), (7_700_001, 99, true, true), (5, 77, false, true)]
-    {
+fn only_next_hops_in_our_range_of_ids_raise_doubt_about_what_is_ours() {
+    for (id, protocol, touched) in [(7_700_001, 77, true), (7_700_001, 99, true), (5, 77, false)] {
         let message = NextHopMessage { id: Some(id), protocol, ..NextHopMessage::default() };
-        let effect = Picture::new(own()).absorb(&datagram(RTM_DELNEXTHOP, &message));
-        assert_eq!(effect, Effect { touched, survey, ..Effect::default() });
+        let effect = picture().absorb(&datagram(RTM_DELNEXTHOP, &message));
+        assert_eq!(effect, Effect { touched, ..Effect::default() });
     }
 }
 
@@ -390,26 +401,26 @@ fn the_length_of_a_rules_source_prefix_is_part_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kernel_that_does_not_answer_is_not_waited_for_and_the_next_request_works() {
-    let mut socket = RequestSocket::open(NETLINK_ROUTE).unwrap();
+    let (mut socket, sieve) = (RequestSocket::open(NETLINK_ROUTE).unwrap(), Sieve::new(own(), interest()));
     // The kernel neither answers nor acknowledges a control message.
     let silence = Request::new(NLMSG_NOOP, 0, &Raw(vec![0; 16]));
     let error = socket.get("ask for nothing", &silence, |_| Ok(())).await.unwrap_err();
     assert!(matches!(error, KernelError::Deadline { .. }), "{error:?}");
     assert_eq!(error.to_string(), "cannot ask for nothing: the kernel did not answer within 2s");
-    let found = survey::surroundings(&mut socket).await.unwrap();
+    let found = survey::surroundings(&mut socket, own(), &sieve).await.unwrap();
     assert!(found.links.values().any(|link| link.name == "lo"));
 }
 
 #[tokio::test]
 async fn a_request_that_was_given_up_half_way_does_not_disturb_the_next() {
-    let mut socket = RequestSocket::open(NETLINK_ROUTE).unwrap();
+    let (mut socket, sieve) = (RequestSocket::open(NETLINK_ROUTE).unwrap(), Sieve::new(own(), interest()));
     for _ in 0..3 {
-        let mut survey = std::pin::pin!(survey::surroundings(&mut socket));
+        let mut survey = std::pin::pin!(survey::surroundings(&mut socket, own(), &sieve));
         // The first datagram, and away.
         let step = poll_fn(|context| Poll::Ready(survey.as_mut().poll(context))).await;
         assert!(step.is_pending());
     }
-    assert!(!survey::surroundings(&mut socket).await.unwrap().links.is_empty());
+    assert!(!survey::surroundings(&mut socket, own(), &sieve).await.unwrap().links.is_empty());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Keeps the picture of the router current: subscribe, list, follow, and list again whenever in doubt.
 //!
-//! Links and neighbours follow their events at once. Everything else, and these too, is listed again shortly after any
-//! event that may have changed more than it says: level-triggered, so that a misread event costs milliseconds.
+//! Everything follows its events at once. It is also listed again shortly after any event that may have changed more than
+//! it says: level-triggered, so that a misread event costs milliseconds. Listing is in two parts: what is quick whatever
+//! the size of the routing tables, trusted as soon as it is there; then the routes, which may take seconds. News of routes
+//! that come meanwhile are applied to what was listed, so that it is never older than what was known before.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use tokio::{
@@ -14,14 +16,16 @@ use tokio::{
 use super::{
     Doubt, KernelError,
     ownership::Ownership,
+    pace::Pace,
     picture::{Effect, Picture, Publish},
+    routes::Routes,
     socket::RequestSocket,
     survey,
     transport::Transport,
 };
 use crate::{
     config::Kernel,
-    domain::{DefaultRoute, Interest, ReadState, RouterState},
+    domain::{Interest, ReadState, RouterState},
 };
 
 /// `RTNLGRP_*`: link, neighbour, and of both families address, route and rule, and next hop.
@@ -32,21 +36,10 @@ const NEXT_HOP_GROUP: u32 = 32;
 /// Room for the events of some thousand route changes in one go.
 const QUEUE: usize = 8 * 1024 * 1024;
 
-/// Events come in swarms: one survey for each swarm.
-const SETTLE: Duration = Duration::from_millis(30);
-/// The share of time that surveys may take: at most a tenth, however large the routing tables.
-const REST_FACTOR: u32 = 10;
-const LONGEST_SETTLE: Duration = Duration::from_secs(5);
-/// The kernel does not tell everything.
-const PERIOD: Duration = Duration::from_secs(60);
-/// Neighbours change often, and each publication copies the picture.
-const PUBLISH_DELAY: Duration = Duration::from_millis(10);
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// Datagrams taken in one go before others on this thread have their turn.
 const SWARM: usize = 256;
 
-type Listing = Pin<Box<dyn Future<Output = Result<Vec<DefaultRoute>, KernelError>> + Send>>;
+type Listing = Pin<Box<dyn Future<Output = Result<Routes, KernelError>> + Send>>;
 
 /// See [`super::watch_router`].
 pub(super) async fn watch_router(
@@ -57,7 +50,7 @@ pub(super) async fn watch_router(
 ) -> Result<(), KernelError> {
     let mut watcher = Watcher::open(Ownership::new(own), interest, state, doubt)?;
     while !watcher.state.is_closed() {
-        watcher.step().await?;
+        watcher.step().await;
     }
     Ok(())
 }
@@ -66,24 +59,17 @@ pub(super) async fn watch_router(
 struct Survey {
     listing: Listing,
     began: Instant,
-    /// Something happened since it began.
+    /// Something happened since it began that it may have missed.
     outdated: bool,
-    /// Events were lost since it began: it proves nothing.
-    unreliable: bool,
 }
 
 struct Watcher {
     own: Ownership,
-    #[expect(dead_code, reason = "read by the listing of routes, which comes next")]
-    interest: Arc<Interest>,
     picture: Picture,
-    events: Transport,
+    events: Stream,
     requests: RequestSocket,
     survey: Option<Survey>,
-    /// When the next survey begins.
-    due: Instant,
-    cost: Duration,
-    retry: Duration,
+    pace: Pace,
     publish_at: Option<Instant>,
     counters: Doubt,
     state: watch::Sender<Arc<RouterState>>,
@@ -92,8 +78,10 @@ struct Watcher {
 
 enum Woken {
     Events(io::Result<Effect>),
-    Listed(Result<Vec<DefaultRoute>, KernelError>),
+    Listed(Result<Routes, KernelError>),
+    GlanceDue,
     SurveyDue,
+    ReopenDue,
     PublishDue,
     Closed,
 }
@@ -108,15 +96,12 @@ impl Watcher {
         let counters = *doubt.borrow();
         Ok(Self {
             own,
-            interest,
-            picture: Picture::new(own),
+            picture: Picture::new(own, interest),
             // Before anything is listed, so that nothing falls between.
-            events: subscribe()?,
+            events: Stream::Open(subscribe()?),
             requests: RequestSocket::open(NETLINK_ROUTE)?,
             survey: None,
-            due: Instant::now(),
-            cost: Duration::ZERO,
-            retry: FIRST_RETRY,
+            pace: Pace::new(Instant::now()),
             publish_at: None,
             counters,
             state,
@@ -124,20 +109,29 @@ impl Watcher {
         })
     }
 
-    async fn step(&mut self) -> Result<(), KernelError> {
+    async fn step(&mut self) {
+        // Events may come without a pause.
+        if self.publish_at.is_some_and(|at| at <= Instant::now()) {
+            self.publish();
+        }
         match self.wait().await {
-            Woken::Events(Ok(effect)) => self.events(effect),
-            Woken::Events(Err(error)) => self.lost(&error)?,
+            Woken::Events(Ok(effect)) => {
+                self.events(effect);
+                // Others on this thread have their turn, however many events follow.
+                tokio::task::yield_now().await;
+            }
+            Woken::Events(Err(error)) => self.lost(&error),
             Woken::Listed(listed) => self.listed(listed),
+            Woken::GlanceDue => _ = self.glance().await,
             Woken::SurveyDue => self.begin_survey().await,
+            Woken::ReopenDue => self.reopen(),
             Woken::PublishDue => self.publish(),
             Woken::Closed => {}
         }
-        Ok(())
     }
 
     async fn wait(&mut self) -> Woken {
-        let Self { events, picture, survey, due, publish_at, state, .. } = self;
+        let Self { events, picture, survey, pace, publish_at, state, .. } = self;
         let surveying = survey.is_some();
         let listing = async {
             match survey {
@@ -145,13 +139,14 @@ impl Watcher {
                 None => std::future::pending().await,
             }
         };
+        let glance = pace.glance();
+        // In random order: neither a storm of events nor a listing of a million routes keeps the other waiting.
         tokio::select! {
-            // Carrier first.
-            biased;
-            effect = swarm(events, picture) => Woken::Events(effect),
-            () = sleep_until(publish_at.unwrap_or(*due)), if publish_at.is_some() => Woken::PublishDue,
+            effect = swarm(events, picture) => effect,
+            () = at(*publish_at) => Woken::PublishDue,
+            () = at(glance) => Woken::GlanceDue,
             listed = listing => Woken::Listed(listed),
-            () = sleep_until(*due), if !surveying => Woken::SurveyDue,
+            () = sleep_until(pace.survey()), if !surveying => Woken::SurveyDue,
             () = state.closed() => Woken::Closed,
         }
     }
@@ -161,86 +156,142 @@ impl Watcher {
             self.counters.touched += 1;
             self.publish_doubt();
         }
+        if effect.glance {
+            self.pace.want_glance(Instant::now());
+        }
         if effect.survey {
-            match &mut self.survey {
-                Some(survey) => survey.outdated = true,
-                None => self.due = self.due.min(Instant::now() + self.settle()),
-            }
+            self.doubt_routes();
         }
         match effect.publish {
             Publish::Unchanged => {}
-            Publish::Soon => self.publish_at = self.publish_at.or_else(|| Some(Instant::now() + PUBLISH_DELAY)),
+            Publish::Soon => self.publish_at = self.publish_at.or_else(|| Some(self.pace.publication())),
             Publish::Now => self.publish(),
         }
     }
 
-    /// The stream of events is broken: nothing is certain until everything was listed again.
-    fn lost(&mut self, error: &io::Error) -> Result<(), KernelError> {
-        if error.raw_os_error() == Some(libc::ENOBUFS) {
-            // What is still queued is older than what was lost, and would undo what the survey finds.
-            self.events.discard_queued();
-        } else {
-            log::warn!("the netlink event socket failed and is opened again: {error}");
-            self.events = subscribe()?;
+    /// The routes are to be listed again.
+    fn doubt_routes(&mut self) {
+        self.picture.state.routes_read = ReadState::Stale;
+        match &mut self.survey {
+            Some(survey) => survey.outdated = true,
+            None => self.pace.want_survey(Instant::now()),
         }
+    }
+
+    /// The stream of events is broken: nothing is certain until it was listed again. What is quick to list is listed at
+    /// once, because a link may be down.
+    fn lost(&mut self, error: &io::Error) {
+        match &mut self.events {
+            // What is still queued is older than what was lost, and would undo what is listed.
+            Stream::Open(events) if error.raw_os_error() == Some(libc::ENOBUFS) => events.discard_queued(),
+            _ => {
+                log::warn!("the netlink event socket failed and is opened again: {error}");
+                self.events = Stream::Closed { reopen_at: Instant::now() };
+            }
+        }
+        self.start_over();
+    }
+
+    fn start_over(&mut self) {
         self.counters.overruns += 1;
         self.counters.touched += 1;
         self.publish_doubt();
         self.picture.state.read = ReadState::Stale;
-        self.publish();
-        match &mut self.survey {
-            Some(survey) => survey.unreliable = true,
-            None => self.due = Instant::now() + self.settle(),
+        self.doubt_routes();
+        self.pace.want_glance(Instant::now());
+        if self.pace.glance().is_none_or(|due| due > Instant::now()) {
+            self.publish();
         }
-        Ok(())
+    }
+
+    fn reopen(&mut self) {
+        match subscribe() {
+            Ok(events) => {
+                self.events = Stream::Open(events);
+                self.pace.succeeded();
+                self.start_over();
+            }
+            Err(error) => {
+                let reopen_at = self.pace.failed(Instant::now());
+                log::warn!("the netlink event socket cannot be opened again, next attempt soon: {error}");
+                self.events = Stream::Closed { reopen_at };
+            }
+        }
+    }
+
+    /// Lists what is listed quickly, and says whether that could be done.
+    async fn glance(&mut self) -> bool {
+        let began = Instant::now();
+        let found = survey::surroundings(&mut self.requests, self.own, &self.picture.sieve).await;
+        match found {
+            Ok(found) => {
+                self.picture.take_surroundings(found);
+                self.pace.glanced(began, Instant::now());
+                if self.picture.knows_routes() && self.events.is_open() {
+                    self.picture.state.read = ReadState::Fresh;
+                }
+                self.publish();
+                true
+            }
+            Err(error) => {
+                self.failed(&error);
+                false
+            }
+        }
     }
 
     async fn begin_survey(&mut self) {
         let began = Instant::now();
-        let found = match survey::surroundings(&mut self.requests).await {
-            Ok(found) => found,
-            Err(error) => return self.failed(&error),
-        };
-        self.picture.take_surroundings(found);
+        if !self.glance().await {
+            return;
+        }
         let mut socket = match RequestSocket::open(NETLINK_ROUTE) {
             Ok(socket) => socket,
             Err(error) => return self.failed(&error),
         };
-        let own = self.own;
-        let listing: Listing = Box::pin(async move { survey::default_routes(&mut socket, own).await });
-        self.survey = Some(Survey { listing, began, outdated: false, unreliable: false });
+        let sieve = self.picture.sieve.clone();
+        self.picture.begin_listing();
+        let listing: Listing = Box::pin(async move { survey::routes(&mut socket, &sieve).await });
+        self.survey = Some(Survey { listing, began, outdated: false });
     }
 
-    fn listed(&mut self, listed: Result<Vec<DefaultRoute>, KernelError>) {
+    fn listed(&mut self, listed: Result<Routes, KernelError>) {
         let Some(survey) = self.survey.take() else { return };
-        let defaults = match listed {
-            Ok(defaults) => defaults,
-            Err(error) => return self.failed(&error),
+        let routes = match listed {
+            Ok(routes) => routes,
+            Err(error) => {
+                self.picture.end_listing();
+                return self.failed(&error);
+            }
         };
         let now = Instant::now();
-        self.cost = now - survey.began;
-        self.retry = FIRST_RETRY;
-        let again = survey.outdated || survey.unreliable;
-        self.due = now + if again { self.settle() } else { PERIOD };
-        let read = if survey.unreliable { ReadState::Stale } else { ReadState::Fresh };
-        self.picture.take_defaults(defaults, read);
+        self.pace.surveyed(survey.began, now);
+        let certain = self.picture.take_routes(routes) && !survey.outdated && self.events.is_open();
+        self.picture.state.routes_read = if certain { ReadState::Fresh } else { ReadState::Stale };
+        if !certain {
+            self.pace.want_survey(now);
+        }
+        if self.picture.state.read == ReadState::Stale && self.pace.glance().is_none() && self.events.is_open() {
+            self.picture.state.read = ReadState::Fresh;
+        }
         self.publish();
     }
 
     fn failed(&mut self, error: &KernelError) {
-        log::warn!("the router cannot be read, next attempt in about {:?}: {error}", self.retry);
+        let now = Instant::now();
+        let again = self.pace.failed(now);
+        log::warn!("the router cannot be read, next attempt in {:?}: {error}", again - now);
         self.picture.state.read = ReadState::Stale;
+        self.picture.state.routes_read = ReadState::Stale;
+        self.pace.want_glance(now);
+        self.pace.want_survey(now);
         self.publish();
-        self.due = Instant::now() + self.retry.mul_f64(0.5 + fastrand::f64());
-        self.retry = (self.retry * 2).min(LONGEST_RETRY);
-    }
-
-    fn settle(&self) -> Duration {
-        (self.cost * REST_FACTOR).clamp(SETTLE, LONGEST_SETTLE)
     }
 
     fn publish(&mut self) {
         self.publish_at = None;
+        let began = Instant::now();
+        self.picture.refresh();
         let picture = &self.picture.state;
         self.state.send_if_modified(|held| {
             let differs = **held != *picture;
@@ -249,10 +300,30 @@ impl Watcher {
             }
             differs
         });
+        self.pace.published(began, Instant::now());
     }
 
     fn publish_doubt(&self) {
         self.doubt.send_replace(self.counters);
+    }
+}
+
+/// The stream of events, or the time at which to open it again.
+enum Stream {
+    Open(Transport),
+    Closed { reopen_at: Instant },
+}
+
+impl Stream {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -269,13 +340,23 @@ fn subscribe() -> Result<Transport, KernelError> {
 
 /// Waits for events and applies all that are queued, so that only the last state of a swarm is published. Safe to
 /// cancel: an event is applied as soon as it is received.
-async fn swarm(events: &mut Transport, picture: &mut Picture) -> io::Result<Effect> {
-    let mut effect = picture.absorb(events.receive().await?);
-    for _ in 0..SWARM {
-        match events.receive_queued()? {
-            Some(datagram) => effect = effect.and(picture.absorb(datagram)),
-            None => break,
+async fn swarm(stream: &mut Stream, picture: &mut Picture) -> Woken {
+    let events = match stream {
+        Stream::Open(events) => events,
+        Stream::Closed { reopen_at } => {
+            sleep_until(*reopen_at).await;
+            return Woken::ReopenDue;
         }
-    }
-    Ok(effect)
+    };
+    let mut absorb = async || -> io::Result<Effect> {
+        let mut effect = picture.absorb(events.receive().await?);
+        for _ in 0..SWARM {
+            match events.receive_queued()? {
+                Some(datagram) => effect = effect.and(picture.absorb(datagram)),
+                None => break,
+            }
+        }
+        Ok(effect)
+    };
+    Woken::Events(absorb().await)
 }

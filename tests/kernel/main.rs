@@ -11,7 +11,9 @@ mod fib;
 mod flows;
 mod lookups;
 mod picture;
+mod routes;
 mod scene;
+mod told;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -31,6 +33,12 @@ fn main() {
         trial("our_own_tables_are_no_default_and_raise_doubt_when_touched", picture::own_tables),
         trial("lost_events_make_the_picture_stale_until_all_was_listed_again", picture::overrun),
         trial("an_event_that_another_process_made_up_is_not_believed", picture::forged),
+        trial("routes_that_touch_a_destination_are_held_in_every_form_and_no_others", routes::every_form),
+        trial("a_default_for_some_sources_counts_and_tells_them", routes::sourced_defaults),
+        trial("rules_of_others_that_lead_to_tables_are_held_and_followed", routes::rules),
+        trial("routes_by_next_hop_objects_follow_what_these_become", routes::objects),
+        trial("what_is_followed_is_what_is_listed_whatever_is_done_to_routes", routes::followed),
+        trial("another_gateway_is_seen_by_its_event_alone", routes::next_gateway),
         trial("what_is_applied_is_read_back_equal", fib::round_trip),
         trial("one_message_moves_every_route_of_a_group", fib::group_replace),
         trial("when_the_carrier_is_cut_the_kernel_itself_falls_back_to_the_backup_table", fib::standing_backup),

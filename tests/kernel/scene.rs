@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use peerward::{
     config::{Kernel, Mode},
-    domain::{Family, IfIndex, NextHop, RouterState},
+    domain::{Family, IfIndex, Interest, NextHop, RouterState},
     kernel::{Applied, Doubt, FibSocket, Lookup, watch_router},
     plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
 };
@@ -179,6 +179,12 @@ pub async fn apply(socket: &mut FibSocket, changes: &[Change]) {
     assert_eq!(done, changes.len());
 }
 
+/// What of the router's routes can matter to the agent.
+pub fn interest() -> Arc<Interest> {
+    let destinations = Family::BOTH.into_iter().flat_map(prefixes).collect();
+    Arc::new(Interest { destinations, interfaces: vec!["wan0".to_owned(), "wan1".to_owned()] })
+}
+
 /// The picture of the router as the agent would follow it.
 pub struct Watching {
     pub state: watch::Receiver<Arc<RouterState>>,
@@ -190,7 +196,7 @@ impl Watching {
     pub fn start() -> Self {
         let (state_in, state) = watch::channel(Arc::default());
         let (doubt_in, doubt) = watch::channel(Doubt::default());
-        tokio::spawn(async move { watch_router(ours(), Arc::default(), state_in, doubt_in).await.unwrap() });
+        tokio::spawn(async move { watch_router(ours(), interest(), state_in, doubt_in).await.unwrap() });
         Self { state, doubt }
     }
 

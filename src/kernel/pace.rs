@@ -1,0 +1,101 @@
+//! When to look and when to show: soon, but never so often that it fills the time, and later after failures.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Events come in swarms: one survey for each swarm.
+const SETTLE: Duration = Duration::from_millis(30);
+/// The share of time that each kind of work may take: at most a tenth, however large the routing tables.
+const REST_FACTOR: u32 = 10;
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The kernel does not tell everything.
+const PERIOD: Duration = Duration::from_secs(60);
+/// Neighbours and routes change often, and each publication copies the picture.
+const PUBLISH_DELAY: Duration = Duration::from_millis(10);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// What is due when.
+#[derive(Debug)]
+pub(super) struct Pace {
+    survey: Instant,
+    glance: Option<Instant>,
+    /// Nothing is listed before, because it failed.
+    not_before: Instant,
+    retry: Duration,
+    /// When each kind of work may be done again.
+    survey_rested: Instant,
+    glance_rested: Instant,
+    publish_rested: Instant,
+}
+
+impl Pace {
+    /// Everything is due.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            survey: now,
+            glance: None,
+            not_before: now,
+            retry: FIRST_RETRY,
+            survey_rested: now,
+            glance_rested: now,
+            publish_rested: now,
+        }
+    }
+
+    /// When the next survey begins.
+    pub(super) fn survey(&self) -> Instant {
+        self.survey.max(self.not_before)
+    }
+
+    /// When that which is listed quickly is listed without the routes, if it is wanted.
+    pub(super) fn glance(&self) -> Option<Instant> {
+        self.glance.map(|due| due.max(self.not_before))
+    }
+
+    /// The earliest time for what changed to be shown, together with what else changes until then.
+    pub(super) fn publication(&self) -> Instant {
+        (Instant::now() + PUBLISH_DELAY).max(self.publish_rested)
+    }
+
+    pub(super) fn want_survey(&mut self, now: Instant) {
+        self.survey = self.survey.min((now + SETTLE).max(self.survey_rested));
+    }
+
+    pub(super) fn want_glance(&mut self, now: Instant) {
+        let due = now.max(self.glance_rested);
+        self.glance = Some(self.glance.map_or(due, |wanted| wanted.min(due)));
+    }
+
+    pub(super) fn glanced(&mut self, began: Instant, now: Instant) {
+        self.glance = None;
+        self.glance_rested = now + rest(now - began);
+    }
+
+    pub(super) fn surveyed(&mut self, began: Instant, now: Instant) {
+        self.succeeded();
+        self.survey_rested = now + rest(now - began);
+        self.survey = now + PERIOD;
+    }
+
+    pub(super) fn published(&mut self, began: Instant, now: Instant) {
+        self.publish_rested = now + rest(now - began);
+    }
+
+    /// The next failure is the first again.
+    pub(super) fn succeeded(&mut self) {
+        self.retry = FIRST_RETRY;
+    }
+
+    /// Returns when to try again.
+    pub(super) fn failed(&mut self, now: Instant) -> Instant {
+        self.not_before = now + self.retry.mul_f64(0.5 + fastrand::f64());
+        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+        self.not_before
+    }
+}
+
+fn rest(cost: Duration) -> Duration {
+    (cost * REST_FACTOR).min(LONGEST_REST)
+}
