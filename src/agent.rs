@@ -6,15 +6,18 @@
 //! | `probe::run` | probe sockets, schedule | paths (watch) | samples (mpsc 256; full: it waits) |
 //! | the loop below | [`Engine`] | all of these | orders (watch), snapshot (watch), records (mpsc 4096; full: dropped, counted) |
 //! | [`Reconciler`] | our part of the kernel | orders, `Doubt` | [`FibStatus`] (watch) |
+//! | `flows` | entries of moved flows | what the kernel holds (watch), `RouterState` | [`FlowsStatus`] (watch) |
 //! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
 
 mod aside;
 mod engine;
 mod explain;
+mod flows;
 mod privilege;
 mod protected;
 mod reconcile;
+mod reporting;
 mod roster;
 mod snapshot;
 
@@ -34,7 +37,9 @@ use tokio::{
 
 pub use self::engine::Engine;
 use self::{
-    reconcile::{FibStatus, Order, Reconciler, Trust},
+    flows::{FlowsStatus, MovedFlowsWatch},
+    reconcile::{FibStatus, Order, Reconciler},
+    reporting::Reporting,
     snapshot::{Held, Surroundings},
 };
 use crate::{
@@ -42,14 +47,14 @@ use crate::{
     clock::boot_time,
     config::{Config, Mode, OnStop},
     domain::{
-        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, RouterState, Severity, UplinkId,
+        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, RouterState, Severity,
         view::{ReportingView, Snapshot},
     },
     kernel::{Doubt, KernelError, watch_router},
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
     plan::Fib,
     probe::{self, ProbePath, ProbeSettings},
-    telemetry::{self, Identity, Record},
+    telemetry::Record,
 };
 
 /// How often figures that change with every probe are shown anew.
@@ -120,6 +125,7 @@ struct Tasks {
     reconciler: JoinHandle<Reconciler>,
     reporter: Option<JoinHandle<()>>,
     server: JoinHandle<()>,
+    flows: watch::Receiver<FlowsStatus>,
 }
 
 /// The loop's own state.
@@ -139,7 +145,8 @@ struct Agent {
     paths: watch::Sender<Arc<[ProbePath]>>,
     orders: watch::Sender<Option<Order>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    reporting: Option<(mpsc::Sender<Record>, watch::Receiver<ReportingView>)>,
+    reporting: Option<Reporting>,
+    flows: MovedFlowsWatch,
 }
 
 impl Agent {
@@ -170,14 +177,16 @@ impl Agent {
         let reconciler = tokio::spawn(reconciler.run(orders_receiver, doubt.clone()));
 
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let (reporting, reporter) = start_reporting(&config, snapshot.clone()).unzip();
+        let (reporting, reporter) = reporting::start(&config, snapshot.clone()).unzip();
 
         let (request_sender, requests) = mpsc::channel(16);
         let server = tokio::spawn(control.serve(snapshot, request_sender));
 
+        let held = Held::new(&engine, &adopted);
+        let flows = MovedFlowsWatch::start(&config, router.clone(), &held);
         let agent = Self {
-            names: uplink_names(&config),
-            held: Held::new(&engine, &adopted),
+            names: reporting::uplink_names(&config),
+            held,
             ordered: (0, 0),
             engine,
             started,
@@ -192,8 +201,10 @@ impl Agent {
             orders,
             snapshots,
             reporting,
+            flows,
         };
-        let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server };
+        let flows = agent.flows.news();
+        let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server, flows };
         Ok((agent, tasks))
     }
 
@@ -216,6 +227,7 @@ impl Agent {
                 ended = &mut tasks.watcher => break watcher_ended(ended),
                 Ok(()) = tasks.router.changed() => self.router_changed(),
                 Ok(()) = tasks.fib.changed() => self.fib_changed(),
+                Ok(()) = tasks.flows.changed() => self.flows_changed(),
                 Some(sample) = tasks.samples.recv() => self.sampled(&sample, &mut tasks.samples),
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
@@ -301,9 +313,18 @@ impl Agent {
                 _ => {}
             }
         }
+        if !self.withdrawn {
+            self.flows.held(&self.engine, &held, &status.observed);
+        }
         self.held = held;
         events.extend(self.repair_event(&status));
         events.extend(self.failure_event(&status));
+        self.tell(events);
+        self.publish();
+    }
+
+    fn flows_changed(&mut self) {
+        let events = self.flows.events(&self.engine.config);
         self.tell(events);
         self.publish();
     }
@@ -378,6 +399,7 @@ impl Agent {
             started: self.started,
             fib: &self.fib_now.borrow(),
             held: &self.held,
+            flows: self.flows.view(&self.engine.config),
             router: &self.router_now.borrow(),
             overruns: self.doubt.borrow().overruns,
             reporting: self.reporting.as_ref().map(|(_, status)| ReportingView {
@@ -424,6 +446,7 @@ impl Agent {
     fn withdraw(&mut self, answer: oneshot::Sender<Answer>) {
         let removed = self.fib_now.borrow().observed.objects();
         self.withdrawn = true;
+        self.flows.withdrawn();
         log::warn!("withdrawn on request: nothing is steered until the next start");
         self.ordered.1 += 1;
         let serial = self.ordered.1;
@@ -454,7 +477,7 @@ impl Agent {
         drop(self.orders);
         let own = &self.engine.config.kernel;
         let withdraw = own.on_stop == OnStop::Withdraw && own.mode == Mode::Enforce;
-        match timeout(WITHDRAW_DEADLINE, end_reconciling(tasks.reconciler, withdraw)).await {
+        match timeout(WITHDRAW_DEADLINE, reconcile::end(tasks.reconciler, withdraw)).await {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => log::error!("not everything was withdrawn: {reason}; run `peerward withdraw`"),
             Err(_) => log::error!("the kernel was not brought to its last state in time; run `peerward withdraw`"),
@@ -469,41 +492,6 @@ impl Agent {
         let _ = tasks.server.await;
         log::info!("stopped after {} ms", began.elapsed().as_millis());
     }
-}
-
-/// Ends the reconciler; with `withdraw`, takes everything of ours out of the kernel first.
-async fn end_reconciling(reconciler: JoinHandle<Reconciler>, withdraw: bool) -> Result<(), String> {
-    const ATTEMPTS: usize = 3;
-    let mut reconciler = reconciler.await.map_err(|error| error.to_string())?;
-    let order = Order { fib: Arc::new(Fib::default()), write: true, serial: u64::MAX };
-    for _ in 0..ATTEMPTS {
-        if !withdraw || reconciler.carry_out(&order, Trust::ReadAgain).await.in_step {
-            return Ok(());
-        }
-    }
-    Err("the kernel refuses".to_owned())
-}
-
-type Reporting = (mpsc::Sender<Record>, watch::Receiver<ReportingView>);
-
-fn start_reporting(config: &Config, snapshot: watch::Receiver<Arc<Snapshot>>) -> Option<(Reporting, JoinHandle<()>)> {
-    let report = config.report.clone()?;
-    let identity = Identity {
-        site: config.site.name.clone(),
-        market: config.site.market.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let (records, receiver) = mpsc::channel(4096);
-    let (status_sender, status) = watch::channel(ReportingView::default());
-    let task = tokio::spawn(telemetry::run(report, identity, receiver, snapshot, status_sender));
-    Some(((records, status), task))
-}
-
-fn uplink_names(config: &Config) -> Vec<(Arc<str>, Arc<str>)> {
-    config
-        .uplink_ids()
-        .map(|id: UplinkId| (Arc::from(config.uplink(id).name.as_str()), Arc::from(config.isp_name_of(id))))
-        .collect()
 }
 
 /// The watcher only ends when it cannot even open a socket: better to stop and be restarted than to steer blindly.

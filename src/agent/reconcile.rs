@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
+    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
@@ -235,6 +236,22 @@ impl Reconciler {
             }
         }
     }
+}
+
+/// Ends the reconciler; with `withdraw`, takes everything of ours out of the kernel first.
+///
+/// # Errors
+/// When it failed, or the kernel refuses.
+pub async fn end(reconciler: JoinHandle<Reconciler>, withdraw: bool) -> Result<(), String> {
+    const ATTEMPTS: usize = 3;
+    let mut reconciler = reconciler.await.map_err(|error| error.to_string())?;
+    let order = Order { fib: Arc::new(Fib::default()), write: true, serial: u64::MAX };
+    for _ in 0..ATTEMPTS {
+        if !withdraw || reconciler.carry_out(&order, Trust::ReadAgain).await.in_step {
+            return Ok(());
+        }
+    }
+    Err("the kernel refuses".to_owned())
 }
 
 /// Whether the last picture of the kernel is good enough to start from.

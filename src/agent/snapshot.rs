@@ -11,7 +11,8 @@ use crate::{
     domain::{
         BootTime, Class, ClassId, Family, ReadState, RouterState, UplinkId,
         view::{
-            CandidateView, ClassView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot, UplinkView,
+            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot,
+            UplinkView,
         },
     },
     plan::{Fib, Side},
@@ -58,6 +59,8 @@ pub struct Surroundings<'a> {
     pub fib: &'a FibStatus,
     /// What it holds, counted.
     pub held: &'a Held,
+    /// Flows that moved.
+    pub flows: FlowsView,
     /// The picture of the router.
     pub router: &'a RouterState,
     /// Times that netlink events were lost.
@@ -220,6 +223,7 @@ fn kernel(around: &Surroundings<'_>) -> KernelView {
         repairs: around.fib.repairs(),
         overruns: around.overruns,
         error: around.fib.error.clone(),
+        flows: around.flows.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     config::Mode,
     domain::{
         PathState,
-        view::{ClassView, KernelView, ReportingView, Snapshot},
+        view::{ClassView, FlowsView, KernelView, ReportingView, Snapshot},
     },
 };
 
@@ -38,6 +38,9 @@ fn facts(snapshot: &Snapshot, style: Style) -> String {
     let agent = format!("peerward {}, up {up}, mode {}{meaning}", snapshot.version, snapshot.mode);
     facts.add("agent", visible(&agent));
     facts.add("kernel", kernel(snapshot, style));
+    if is_enforcing(snapshot) && !snapshot.kernel.flows.moved.is_empty() {
+        facts.add("flows", visible(&flows(&snapshot.kernel.flows)));
+    }
     facts.add(
         "reporting",
         snapshot.reporting.as_ref().map_or("not configured".to_owned(), |view| reporting(view, style)),
@@ -67,6 +70,15 @@ fn kernel(snapshot: &Snapshot, style: Style) -> String {
         count(repairs, "repair", "repairs"),
         count(overruns, "time", "times"),
     )
+}
+
+/// Flows that moved, by what the router tracks of them.
+fn flows(view: &FlowsView) -> String {
+    if let Some(reason) = &view.unavailable {
+        return format!("not looked at: {reason}");
+    }
+    let left: u64 = view.left.iter().map(|left| left.flows).sum();
+    format!("{} reset, {left} left behind", count(view.deleted, "moved flow", "moved flows"))
 }
 
 fn reporting(view: &ReportingView, style: Style) -> String {
@@ -103,6 +115,7 @@ fn problems(snapshot: &Snapshot) -> Vec<String> {
     } else if is_enforcing(snapshot) && kernel.fresh {
         problems.extend(misplaced(&snapshot.classes));
     }
+    problems.extend(left_behind(&kernel.flows));
     if let Some(view) = &snapshot.reporting {
         if let Some(error) = &view.error {
             problems.push(format!("reporting: {error}"));
@@ -113,6 +126,15 @@ fn problems(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Flows that go on with the address of an uplink that they are not on: no answer reaches them.
+fn left_behind(view: &FlowsView) -> impl Iterator<Item = String> {
+    let error = view.error.iter().map(|error| format!("moved flows: {error}"));
+    error.chain(view.left.iter().map(|left| {
+        let flows = count(left.flows, "flow", "flows");
+        format!("{flows} of {} left behind: translated to the address of another uplink", left.class)
+    }))
 }
 
 /// Intended against in the kernel: disagreement is an alarm.

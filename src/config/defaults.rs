@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::model::{Fallback, Mode, OnStop};
+use super::model::{Fallback, Mode, MovedFlows, OnStop};
 use crate::domain::Category;
 
 pub(super) const REQUIRE_ROUTE: bool = false;
@@ -30,6 +30,7 @@ pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;
 /// An empty or half-read `[kernel]` must never write.
 pub(super) const MODE: Mode = Mode::Observe;
 pub(super) const ON_STOP: OnStop = OnStop::Keep;
+pub(super) const MOVED_FLOWS: MovedFlows = MovedFlows::Reset;
 pub(super) const TABLE: u32 = 7700;
 pub(super) const BACKUP_TABLE: u32 = 7701;
 pub(super) const PROBE_TABLE: u32 = 7710;

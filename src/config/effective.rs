@@ -125,6 +125,7 @@ fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {
         OnStop::Withdraw => "withdraw",
     };
     writeln!(to, "\n[kernel]\nmode = \"{}\"\non_stop = \"{on_stop}\"", kernel.mode.as_str())?;
+    writeln!(to, "moved_flows = \"{}\"", kernel.moved_flows.as_str())?;
     writeln!(to, "table = {}\nbackup_table = {}", kernel.table, kernel.backup_table)?;
     writeln!(to, "probe_table = {}\nsource_table = {}", kernel.probe_table, kernel.source_table)?;
     let never = list(kernel.never_steer.iter().map(|prefix| quoted(&prefix.to_string())));

@@ -260,6 +260,8 @@ pub struct Kernel {
     pub nexthop_base: u32,
     /// What happens to the routes when the agent is stopped.
     pub on_stop: OnStop,
+    /// What happens to flows that moved and still leave with the address of the uplink that they left.
+    pub moved_flows: MovedFlows,
 }
 
 impl Default for Kernel {
@@ -278,6 +280,7 @@ impl Default for Kernel {
             protocol: defaults::PROTOCOL,
             nexthop_base: defaults::NEXTHOP_BASE,
             on_stop: defaults::ON_STOP,
+            moved_flows: defaults::MOVED_FLOWS,
         }
     }
 }
@@ -308,6 +311,25 @@ pub enum OnStop {
     Keep,
     /// They are withdrawn.
     Withdraw,
+}
+
+/// What happens to flows that moved and still leave with the address of the uplink that they left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovedFlows {
+    /// Their NAT entries are deleted: UDP goes on with the new address, TCP is told to connect anew.
+    Reset,
+    /// They are counted only.
+    Keep,
+}
+
+impl MovedFlows {
+    /// As in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 /// `[control]`.

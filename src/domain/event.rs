@@ -122,6 +122,15 @@ pub enum EventKind {
         /// Class.
         class: ClassId,
     },
+    /// NAT entries of flows that moved were deleted, so that they go on with the address of the uplink that they are on.
+    FlowsReset {
+        /// Class.
+        class: ClassId,
+        /// Uplink that the class is on.
+        uplink: String,
+        /// How many flows.
+        flows: u64,
+    },
     /// What the kernel held differed from the plan and was repaired.
     KernelRepaired {
         /// Objects added or changed.
@@ -154,6 +163,7 @@ impl EventKind {
             Self::PrefixBackupPath { .. } => "PrefixBackupPath",
             Self::PrefixAnnouncement { .. } => "PrefixAnnouncementEvent",
             Self::PrefixWithdrawal { .. } => "PrefixWithdrawalEvent",
+            Self::FlowsReset { .. } => "FlowsReset",
             Self::KernelRepaired { .. } => "KernelRepaired",
             Self::KernelFailed { .. } => "KernelFailed",
             Self::SamplesDropped { .. } => "SamplesDropped",
@@ -205,6 +215,9 @@ impl fmt::Display for EventKind {
             Self::PrefixBackupPath { class, uplink, .. } => write!(f, "{class}: backup is {}", name_of(uplink)),
             Self::PrefixAnnouncement { class, routes } => write!(f, "{class}: {routes} routes in the kernel"),
             Self::PrefixWithdrawal { class } => write!(f, "{class}: routes withdrawn from the kernel"),
+            Self::FlowsReset { class, uplink, flows } => {
+                write!(f, "{class}: {flows} moved flows reset, so that they go on by {uplink}")
+            }
             Self::KernelRepaired { added, removed } => {
                 write!(f, "kernel differed from the plan: {added} objects added, {removed} removed")
             }

@@ -191,6 +191,33 @@ pub struct KernelView {
     pub overruns: u64,
     /// Last error, if the last attempt failed.
     pub error: Option<String>,
+    /// Flows that moved but still leave with the address of the uplink that they left.
+    #[serde(default)]
+    pub flows: FlowsView,
+}
+
+/// What became of flows whose source the router translates (NAT) when their class moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowsView {
+    /// `reset` or `keep`, as configured.
+    pub moved: String,
+    /// NAT entries deleted since start.
+    pub deleted: u64,
+    /// Flows left behind at the last look, by class.
+    pub left: Vec<FlowsLeft>,
+    /// Why flows cannot be looked at, if they cannot.
+    pub unavailable: Option<String>,
+    /// Last error, if the last look failed.
+    pub error: Option<String>,
+}
+
+/// Flows of one class that still leave with the address of an uplink that they are not on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowsLeft {
+    /// Class.
+    pub class: ClassId,
+    /// How many.
+    pub flows: u64,
 }
 
 /// State of reporting upstream.

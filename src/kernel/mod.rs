@@ -42,7 +42,7 @@ use std::{net::IpAddr, sync::Arc};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use tokio::sync::watch::Sender;
 
-pub use conntrack::{Deleted, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
+pub use conntrack::{Fate, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
 pub use error::{KernelError, Refusal};
 pub use inventory::{Inventory, RuleAbilities, TableContents, inventory};
 

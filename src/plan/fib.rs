@@ -77,6 +77,30 @@ impl Fib {
     pub fn objects(&self) -> usize {
         self.next_hops.len() + self.groups.len() + self.routes.len() + self.rules.len()
     }
+
+    /// Where the route of `table` leads that the kernel takes to `address`: the one with the longest prefix.
+    pub fn longest_match(&self, table: u32, address: IpAddr) -> Option<Via> {
+        let first = IpNet::new(address, 0).ok()?.trunc();
+        let mut at_most = IpNet::from(address);
+        loop {
+            // Every prefix that holds the address is at or before it in this order. If the nearest does not hold it, one
+            // that does also holds the nearest, and is no longer than what the two have in common.
+            let ((_, nearest), via) = self.routes.range((table, first)..=(table, at_most)).next_back()?;
+            if nearest.contains(&address) {
+                return Some(*via);
+            }
+            at_most = IpNet::new(address, bits_in_common(address, nearest.network())).ok()?.trunc();
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "an address has at most 128 bits")]
+fn bits_in_common(one: IpAddr, other: IpAddr) -> u8 {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros() as u8,
+        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros() as u8,
+        _ => 0,
+    }
 }
 
 /// One kernel message.

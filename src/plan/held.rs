@@ -24,6 +24,16 @@ impl Layout {
         self.holdings(observed, |present, _| !present.is_empty())
     }
 
+    /// Class and uplink of each group that routes of the primary table may refer to.
+    pub fn primaries(&self, observed: &Fib) -> BTreeMap<NextHopId, (ClassId, UplinkId)> {
+        (self.plots.iter())
+            .filter_map(|plot| {
+                let uplink = self.owner(*observed.groups.get(&plot.primary)?.first()?)?;
+                Some((plot.primary, (plot.id.clone(), uplink)))
+            })
+            .collect()
+    }
+
     fn holdings(&self, observed: &Fib, holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool) -> Holdings {
         let [primary, backup] = [Side::Primary, Side::Backup].map(|side| {
             let of_zone = |zone| self.holders(observed, zone, side, &holds);

@@ -89,6 +89,8 @@ pub const KERNEL_WRITES: Instrument = instrument("peering.agent.kernel.writes", 
 pub const KERNEL_REPAIRS: Instrument = instrument("peering.agent.kernel.repairs", Kind::Counter, "{repair}");
 /// Lost netlink events.
 pub const KERNEL_OVERRUNS: Instrument = instrument("peering.agent.kernel.overruns", Kind::Counter, "{overrun}");
+/// NAT entries of moved flows deleted.
+pub const FLOWS_RESET: Instrument = instrument("peering.agent.kernel.flows_reset", Kind::Counter, "{flow}");
 /// Bytes waiting for the collector.
 pub const QUEUE_SIZE: Instrument = instrument("peering.agent.report.queue.size", Kind::UpDownCounter, "By");
 /// Batches waiting for the collector.
@@ -104,7 +106,7 @@ pub const REPORT_REJECTED: Instrument = instrument("peering.agent.report.rejecte
 
 /// Every metric, in the order of the documentation.
 #[cfg(test)]
-pub const ALL: [Instrument; 20] = [
+pub const ALL: [Instrument; 21] = [
     PATH_RTT,
     PATH_PROBES,
     PATH_LOSS,
@@ -120,6 +122,7 @@ pub const ALL: [Instrument; 20] = [
     KERNEL_WRITES,
     KERNEL_REPAIRS,
     KERNEL_OVERRUNS,
+    FLOWS_RESET,
     QUEUE_SIZE,
     QUEUE_BATCHES,
     REPORT_DROPPED,

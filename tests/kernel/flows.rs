@@ -1,6 +1,7 @@
 //! The table of flows: translated ones are found, and deleted one by one. The kernel's own tools say what is true.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr, UdpSocket},
     process::Command,
     time::Instant,
@@ -8,7 +9,7 @@ use std::{
 
 use peerward::{
     domain::Family,
-    kernel::{Flow, FlowSocket, Flows, tracked_flows},
+    kernel::{Fate, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows},
 };
 use peerward_lab::{Namespace, Route};
 
@@ -82,13 +83,17 @@ fn await_flows(scene: &Scene, count: usize) {
     }
 }
 
-fn to_microsoft(flow: &Flow) -> bool {
-    [MICROSOFT_V4, MICROSOFT_V6].map(|text| text.parse::<IpAddr>().unwrap()).contains(&flow.destination)
+fn to_microsoft(flow: &Flow) -> Option<()> {
+    [MICROSOFT_V4, MICROSOFT_V6].map(|text| text.parse::<IpAddr>().unwrap()).contains(&flow.destination).then_some(())
 }
 
-async fn listed(family: Family, limit: usize) -> Flows {
+async fn listed(family: Family, limit: usize) -> Flows<()> {
     let mut socket = FlowSocket::open().unwrap();
-    socket.translated_to(translated(family), limit, to_microsoft).await.unwrap()
+    socket.translated_to(&BTreeSet::from([translated(family)]), limit, to_microsoft).await.unwrap()
+}
+
+async fn delete(flows: &[((), TrackedFlow)]) -> Vec<Fate> {
+    FlowSocket::open().unwrap().delete(flows.iter().map(|((), flow)| flow)).await.unwrap()
 }
 
 pub fn listed_and_deleted() {
@@ -98,15 +103,19 @@ pub fn listed_and_deleted() {
         assert!(tracked_flows().unwrap() >= 6);
         for (family, client) in [(Family::Ipv4, CLIENT_V4), (Family::Ipv6, CLIENT_V6)] {
             let found = listed(family, MANY).await;
-            assert_eq!((found.flows.len(), found.more), (2, 0), "{found:?}");
+            assert_eq!((found.flows.len(), found.count()), (2, 2), "{found:?}");
             let source: IpAddr = client.parse().unwrap();
-            assert!(found.flows.iter().all(|it| it.flow.source == source), "{found:?}");
+            assert!(found.flows.iter().all(|it| it.1.flow.source == source), "{found:?}");
             let mut socket = FlowSocket::open().unwrap();
             let other: IpAddr = if family == Family::Ipv4 { "10.0.1.2" } else { "2001:db8:1::2" }.parse().unwrap();
-            assert_eq!(socket.translated_to(other, MANY, |_| true).await.unwrap(), Flows::default());
-            assert_eq!(socket.delete(&found.flows[..1]).await.unwrap().done, [true]);
-            let again = socket.delete(&found.flows).await.unwrap();
-            assert_eq!((again.done, again.refused), (vec![false, true], 0), "what is gone is gone");
+            assert_eq!(
+                socket.translated_to(&BTreeSet::from([other]), MANY, |_| Some(())).await.unwrap(),
+                Flows::default()
+            );
+            let both = BTreeSet::from([other, translated(family)]);
+            assert_eq!(socket.translated_to(&both, MANY, to_microsoft).await.unwrap(), found);
+            assert_eq!(delete(&found.flows[..1]).await, [Fate::Deleted]);
+            assert_eq!(delete(&found.flows).await, [Fate::Gone, Fate::Deleted]);
         }
     });
     let after = entries(&scene);
@@ -126,7 +135,7 @@ pub fn successor() {
     let (scene, sockets) = translating();
     let old = scene.on_router(async || {
         let old = listed(Family::Ipv4, MANY).await.flows;
-        assert_eq!(FlowSocket::open().unwrap().delete(&old).await.unwrap().done, [true, true]);
+        assert_eq!(delete(&old).await, [Fate::Deleted, Fate::Deleted]);
         old
     });
     run(&scene.router, "nft", &["flush table ip nat; add rule ip nat out oifname \"wan0\" snat to 10.0.0.77"]);
@@ -134,10 +143,7 @@ pub fn successor() {
         socket.send(b"again").unwrap();
     }
     await_flows(&scene, 6);
-    scene.on_router(async || {
-        let deleted = FlowSocket::open().unwrap().delete(&old).await.unwrap();
-        assert_eq!((deleted.done, deleted.refused), (vec![false, false], 0));
-    });
+    scene.on_router(async || assert_eq!(delete(&old).await, [Fate::Gone, Fate::Gone]));
     assert_eq!(entries(&scene).len(), 6, "the entries that took their place stay");
 }
 
@@ -155,9 +161,10 @@ pub fn large_table() {
     scene.on_router(async || {
         let began = Instant::now();
         let found = listed(Family::Ipv4, 100).await;
-        eprintln!("{} of {} flows listed in {:?}", found.flows.len() + found.more, FLOWS + 2, began.elapsed());
+        eprintln!("{} of {} flows listed in {:?}", found.count(), FLOWS + 2, began.elapsed());
         assert_eq!(found.flows.len(), 100);
         // A busy queue may drop a few of them on the way.
-        assert!((FLOWS / 2..=FLOWS).contains(&found.more), "{}", found.more);
+        let sent = FLOWS as u64 + 2;
+        assert!((sent / 2..=sent).contains(&found.count()), "{}", found.count());
     });
 }

@@ -6,7 +6,7 @@ use std::{env, fs, path::PathBuf};
 use crate::{
     cli::{doctor, explain, output::Style, paths, routes, status},
     doctor::{Finding, Grade, Topic},
-    domain::view::{Explanation, KeptView, KernelView, Snapshot},
+    domain::view::{Explanation, FlowsLeft, KeptView, KernelView, Snapshot},
 };
 
 const PLAIN: Style = Style { colour: false };
@@ -39,6 +39,7 @@ fn status_says_first_what_is_wrong() {
     let mut snapshot = snapshot();
     snapshot.kernel.in_step = false;
     snapshot.kernel.error = Some("cannot add route 13.107.6.152/31: operation not permitted".to_owned());
+    snapshot.kernel.flows.left = vec![FlowsLeft { class: snapshot.classes[0].id.clone(), flows: 3 }];
     snapshot.classes[0].in_kernel = Some("wan1".to_owned());
     snapshot.classes[2].in_kernel = None;
     for uplink in snapshot.isps.iter_mut().flat_map(|isp| &mut isp.uplinks) {

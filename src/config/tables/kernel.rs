@@ -6,13 +6,14 @@ use crate::config::{
     defaults,
     document::{Document, Placed},
     finding::Wrong,
-    model::{Kernel, Mode, OnStop},
+    model::{Kernel, Mode, MovedFlows, OnStop},
     reader::{Item, Section},
     values::{any_prefix, number, one_of},
 };
 
 const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("enforce", Mode::Enforce)];
 const STOPS: [(&str, OnStop); 2] = [("keep", OnStop::Keep), ("withdraw", OnStop::Withdraw)];
+const MOVED_FLOWS: [(&str, MovedFlows); 2] = [("reset", MovedFlows::Reset), ("keep", MovedFlows::Keep)];
 
 /// One table for each uplink, at most this many.
 const PROBE_TABLES: u32 = 64;
@@ -33,6 +34,7 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
     let document = section.document();
     let mode = section.setting("mode", defaults::MODE, one_of(&MODES)).value;
     let on_stop = section.setting("on_stop", defaults::ON_STOP, one_of(&STOPS)).value;
+    let moved_flows = section.setting("moved_flows", defaults::MOVED_FLOWS, one_of(&MOVED_FLOWS)).value;
     let tables = Tables {
         primary: section.setting("table", defaults::TABLE, table),
         backup: section.setting("backup_table", defaults::BACKUP_TABLE, table),
@@ -65,6 +67,7 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
         protocol,
         nexthop_base,
         on_stop,
+        moved_flows,
     }
 }
 

@@ -12,8 +12,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{
     super::{
         Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-        Mode, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink, effective,
-        parse,
+        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
+        effective, parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
@@ -160,6 +160,7 @@ prop_compose! {
 prop_compose! {
     fn kernel()(
         mode in select(vec![Mode::Observe, Mode::Enforce]), on_stop in select(vec![OnStop::Keep, OnStop::Withdraw]),
+        moved_flows in select(vec![MovedFlows::Reset, MovedFlows::Keep]),
         table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=3000_u32,
         source_table in 3064..=u32::MAX - 128, never_steer in vec(select(vec!["10.0.0.0/8", "2001:db8::1/128"]), 0..3),
         probe_rule_preference in 1..=1000_u32, rule_preference in 1004..=2000_u32,
@@ -169,7 +170,7 @@ prop_compose! {
             mode, table, backup_table, probe_table, source_table, rule_preference,
             never_steer: never_steer.into_iter().map(|prefix| prefix.parse().unwrap()).collect(),
             backup_rule_preference, probe_rule_preference,
-            protocol, nexthop_base: base << 16, on_stop,
+            protocol, nexthop_base: base << 16, on_stop, moved_flows,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of nfnetlink_conntrack (linux/netfilter/nfnetlink_conntrack.h), as far as translated flows need them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{DecodeError, DefaultNla, Emitable, NLA_F_NESTED, parse_ip};
 
@@ -46,20 +46,23 @@ pub(super) struct ConntrackRequest {
 }
 
 impl ConntrackRequest {
-    /// Lists the flows with a translated source whose answers go to `address`, and others: kernels before 5.16 do not
-    /// look at the status, those before 5.8 not at the address.
-    pub(super) fn translated_to(address: IpAddr) -> Self {
+    /// Lists the flows of a family with a translated source, and other flows: kernels before 5.16 do not look at the
+    /// status.
+    pub(super) fn translated(family: Family) -> Self {
         let status = |kind| DefaultNla::new(kind, IPS_SRC_NAT.to_be_bytes().to_vec());
-        let mut attributes = vec![status(CTA_STATUS), status(CTA_STATUS_MASK)];
-        // The kernel lists all IPv6 flows but those that match (seen on 6.18: an inverted comparison).
-        if let IpAddr::V4(address) = address {
-            let destination = DefaultNla::new(CTA_IP_V4_DST, address.octets().to_vec());
-            let ip = nested(CTA_TUPLE_IP, &[destination]);
-            let flags = |kind, flags: u32| DefaultNla::new(kind, flags.to_ne_bytes().to_vec());
-            let which = [flags(CTA_FILTER_ORIG_FLAGS, 0), flags(CTA_FILTER_REPLY_FLAGS, FILTER_DESTINATION)];
-            attributes.extend([nested(CTA_TUPLE_REPLY, &[ip]), nested(CTA_FILTER, &which)]);
-        }
-        Self { family: Family::of(address), attributes }
+        Self { family, attributes: vec![status(CTA_STATUS), status(CTA_STATUS_MASK)] }
+    }
+
+    /// Of these, those whose answers go to `address`; kernels before 5.8 do not look at it. There is no such thing for
+    /// IPv6: the kernel lists all flows but those that match then (seen on 6.18: an inverted comparison).
+    pub(super) fn translated_to(address: Ipv4Addr) -> Self {
+        let mut request = Self::translated(Family::Ipv4);
+        let destination = DefaultNla::new(CTA_IP_V4_DST, address.octets().to_vec());
+        let ip = nested(CTA_TUPLE_IP, &[destination]);
+        let flags = |kind, flags: u32| DefaultNla::new(kind, flags.to_ne_bytes().to_vec());
+        let which = [flags(CTA_FILTER_ORIG_FLAGS, 0), flags(CTA_FILTER_REPLY_FLAGS, FILTER_DESTINATION)];
+        request.attributes.extend([nested(CTA_TUPLE_REPLY, &[ip]), nested(CTA_FILTER, &which)]);
+        request
     }
 
     /// Deletes one entry. It is named by the tuple of its answers, which holds the translated source: an entry that took

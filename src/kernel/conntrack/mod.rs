@@ -6,7 +6,11 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::IpAddr,
+};
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
@@ -54,24 +58,37 @@ pub struct TrackedFlow {
     key: FlowKey,
 }
 
-/// What a listing found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Flows {
+/// What a listing found, by what the flows were taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flows<K> {
     /// Flows that were wanted, at most as many as were asked for.
-    pub flows: Vec<TrackedFlow>,
-    /// Wanted flows beyond those.
-    pub more: usize,
+    pub flows: Vec<(K, TrackedFlow)>,
+    /// All that were wanted, counted.
+    pub counts: BTreeMap<K, u64>,
 }
 
-/// What became of deletions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Deleted {
-    /// Of each flow, in order: its entry was deleted by this request; one that was gone already was not.
-    pub done: Vec<bool>,
-    /// Entries that the kernel refused to delete, and why it refused the last of them.
-    pub refused: usize,
-    /// Its reason.
-    pub refusal: Option<Refusal>,
+impl<K> Default for Flows<K> {
+    fn default() -> Self {
+        Self { flows: Vec::new(), counts: BTreeMap::new() }
+    }
+}
+
+impl<K> Flows<K> {
+    /// How many were wanted.
+    pub fn count(&self) -> u64 {
+        self.counts.values().sum()
+    }
+}
+
+/// What became of one entry that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was deleted.
+    Deleted,
+    /// It was gone already.
+    Gone,
+    /// The kernel refused.
+    Refused(Refusal),
 }
 
 /// Reads and deletes entries of the kernel's table of flows. Needs `CAP_NET_ADMIN`.
@@ -91,61 +108,79 @@ impl FlowSocket {
         Ok(Self { socket: opened.map_err(|error| no_conntrack("open a netfilter socket", error))? })
     }
 
-    /// Lists flows whose source is translated to `address` and which are wanted; keeps at most `limit` of them in
-    /// memory, however many there are.
+    /// Lists flows whose source is translated to one of `addresses` and which `sort` takes for something; keeps at most
+    /// `limit` of them in memory, however many there are.
     ///
     /// # Errors
     /// When the kernel has no ctnetlink, does not answer in time, or answers with an error.
-    pub async fn translated_to(
+    pub async fn translated_to<K: Ord + Clone>(
         &mut self,
-        address: IpAddr,
+        addresses: &BTreeSet<IpAddr>,
         limit: usize,
-        wanted: impl Fn(&Flow) -> bool,
-    ) -> Result<Flows, KernelError> {
-        let what = format!("list the flows that leave with source {address}");
-        let request = Request::new(CT_GET, 0, &ConntrackRequest::translated_to(address));
-        let listed = self.socket.dump(&what, request, |found: &mut Flows, message| {
-            let Some(entry) = (message.kind == CT_NEW).then(|| Entry::parse(message.payload)).transpose()?.flatten()
-            else {
-                return Ok(());
+        sort: impl Fn(&Flow) -> Option<K>,
+    ) -> Result<Flows<K>, KernelError> {
+        let sort = |flow: &Flow| addresses.contains(&flow.translated).then(|| sort(flow)).flatten();
+        let mut all = Flows::default();
+        for family in Family::BOTH {
+            let mut of_family = addresses.iter().filter(|address| Family::of(**address) == family);
+            let question = match (of_family.next(), of_family.next()) {
+                (None, _) => continue,
+                (Some(IpAddr::V4(only)), None) => ConntrackRequest::translated_to(*only),
+                _ => ConntrackRequest::translated(family),
             };
-            let matches = entry.is_source_translated() && entry.flow.translated == address;
-            if matches && wanted(&entry.flow) {
-                if found.flows.len() < limit {
-                    found.flows.push(TrackedFlow { flow: entry.flow, key: entry.key() });
-                } else {
-                    found.more += 1;
-                }
+            let room = limit.saturating_sub(all.flows.len());
+            let found = self.list(family, &question, room, sort).await?;
+            all.flows.extend(found.flows);
+            found.counts.into_iter().for_each(|(key, count)| *all.counts.entry(key).or_default() += count);
+        }
+        Ok(all)
+    }
+
+    async fn list<K: Ord + Clone>(
+        &mut self,
+        family: Family,
+        question: &ConntrackRequest,
+        room: usize,
+        sort: impl Fn(&Flow) -> Option<K>,
+    ) -> Result<Flows<K>, KernelError> {
+        let what = format!("list {family} flows with a translated source");
+        let listed = self.socket.dump(&what, Request::new(CT_GET, 0, question), |found: &mut Flows<K>, message| {
+            let entry = (message.kind == CT_NEW).then(|| Entry::parse(message.payload)).transpose()?.flatten();
+            let Some(entry) = entry.filter(Entry::is_source_translated) else { return Ok(()) };
+            let Some(key) = sort(&entry.flow) else { return Ok(()) };
+            if found.flows.len() < room {
+                found.flows.push((key.clone(), TrackedFlow { flow: entry.flow, key: entry.key() }));
             }
+            *found.counts.entry(key).or_default() += 1;
             Ok(())
         });
         listed.await.map_err(|error| no_conntrack(&what, error))
     }
 
     /// Deletes these entries, and none that took their place with another translated source: the next packet of each
-    /// flow is translated anew.
+    /// flow is translated anew. Answers for each entry in order.
     ///
     /// # Errors
-    /// When the socket fails as a whole; refusals of single entries are in [`Deleted`].
-    pub async fn delete(&mut self, flows: &[TrackedFlow]) -> Result<Deleted, KernelError> {
-        let mut deleted = Deleted::default();
-        for batch in flows.chunks(BATCH) {
-            let what = format!("delete {} entries of moved flows", batch.len());
-            let requests = batch.iter().map(|flow| Request::new(CT_DELETE, 0, &ConntrackRequest::delete(&flow.key)));
-            for verdict in self.socket.execute(&what, requests.collect()).await? {
-                deleted.done.push(verdict.is_ok());
-                match verdict {
-                    Ok(()) => {}
-                    Err(refusal) if refusal.errno == libc::ENOENT => {}
-                    Err(refusal) if refusal.errno == libc::EPERM => return Err(KernelError::refused(what, refusal)),
-                    Err(refusal) => {
-                        deleted.refused += 1;
-                        deleted.refusal = Some(refusal);
-                    }
-                }
+    /// When the socket fails as a whole, or the capability is missing.
+    pub async fn delete(&mut self, flows: impl Iterator<Item = &TrackedFlow>) -> Result<Vec<Fate>, KernelError> {
+        let mut requests = flows.map(|flow| Request::new(CT_DELETE, 0, &ConntrackRequest::delete(&flow.key)));
+        let mut fates = Vec::new();
+        loop {
+            let batch: Vec<_> = requests.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(fates);
             }
+            let what = format!("delete {} entries of moved flows", batch.len());
+            for verdict in self.socket.execute(&what, batch).await? {
+                fates.push(match verdict {
+                    Ok(()) => Fate::Deleted,
+                    Err(refusal) if refusal.errno == libc::ENOENT => Fate::Gone,
+                    Err(refusal) if refusal.errno == libc::EPERM => return Err(KernelError::refused(what, refusal)),
+                    Err(refusal) => Fate::Refused(refusal),
+                });
+            }
+            tokio::task::yield_now().await;
         }
-        Ok(deleted)
     }
 }
 

@@ -69,9 +69,9 @@ fn a_listing_asks_for_translated_sources_and_in_ipv4_for_one_alone() {
     let status = [attribute(3, &[0, 0, 0, 0x10]), attribute(0x1a, &[0, 0, 0, 0x10])].concat();
     let tuple = attribute(2 | 0x8000, &attribute(1 | 0x8000, &attribute(2, &NORTH)));
     let flags = [attribute(1, &0_u32.to_ne_bytes()), attribute(2, &2_u32.to_ne_bytes())].concat();
-    let bytes = emitted(&ConntrackRequest::translated_to(IpAddr::from(NORTH)));
+    let bytes = emitted(&ConntrackRequest::translated_to(NORTH.into()));
     assert_eq!(bytes, [vec![2, 0, 0, 0], status.clone(), tuple, attribute(0x8019, &flags)].concat());
-    let bytes = emitted(&ConntrackRequest::translated_to(IpAddr::from([0x2a; 16])));
+    let bytes = emitted(&ConntrackRequest::translated(Family::Ipv6));
     assert_eq!(bytes, [vec![10, 0, 0, 0], status].concat());
 }
 

@@ -1,6 +1,7 @@
 //! Layout, differences and territories, as specifications; the kernel is a model with the real one's rules.
 
 mod difference;
+mod fib;
 mod layout;
 mod model;
 mod territory;

@@ -123,6 +123,7 @@ fn kernel(metrics: &mut Metrics, kernel: &KernelView) {
     metrics.numbers(metric::KERNEL_WRITES, once((Vec::new(), whole(kernel.writes))));
     metrics.numbers(metric::KERNEL_REPAIRS, once((Vec::new(), whole(kernel.repairs))));
     metrics.numbers(metric::KERNEL_OVERRUNS, once((Vec::new(), whole(kernel.overruns))));
+    metrics.numbers(metric::FLOWS_RESET, once((Vec::new(), whole(kernel.flows.deleted))));
 }
 
 fn report(metrics: &mut Metrics, reporting: &ReportingView) {

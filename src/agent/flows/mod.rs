@@ -1,0 +1,146 @@
+//! Flows that moved. A flow whose source is translated keeps the address that it began with: after its class moved to
+//! another uplink it leaves there with the address of the old one, and no answer comes back. Its entry in the kernel's
+//! table is deleted, so that its next packet is translated anew.
+//!
+//! (`masquerade` forgets such an entry by itself when a packet leaves by another interface, `snat` to a fixed address and
+//! flows in a flowtable do not.)
+
+mod judgement;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::watch;
+
+use self::{
+    judgement::{Steering, UplinkAddresses},
+    sweep::{Sweeper, Swept},
+};
+use super::{engine::Engine, snapshot::Held};
+use crate::{
+    config::{Config, Mode, MovedFlows},
+    domain::{
+        ClassId, EventKind, RouterState, UplinkId,
+        view::{FlowsLeft, FlowsView},
+    },
+    plan::Fib,
+};
+
+/// What is known of moved flows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FlowsStatus {
+    /// Entries deleted since start, by class and the uplink that it was on.
+    deleted: BTreeMap<(ClassId, UplinkId), u64>,
+    /// Stale entries at the last look.
+    left: BTreeMap<(ClassId, UplinkId), u64>,
+    unavailable: Option<String>,
+    error: Option<String>,
+}
+
+impl FlowsStatus {
+    fn take(&mut self, swept: Swept) {
+        for (key, count) in swept.deleted {
+            *self.deleted.entry(key).or_default() += count;
+        }
+        self.left = swept.left;
+        self.unavailable = swept.unavailable;
+        self.error = swept.refusal;
+    }
+}
+
+/// What the kernel holds, for the task.
+#[derive(Debug, Clone)]
+struct Holding {
+    steering: Steering,
+    /// Grows when a class is on another uplink than before.
+    moves: u64,
+}
+
+/// The agent's end: tells the task of moves, and people of its work.
+#[derive(Debug)]
+pub struct MovedFlowsWatch {
+    holding: watch::Sender<Option<Holding>>,
+    status: watch::Receiver<FlowsStatus>,
+    moves: u64,
+    /// Where each class was last.
+    places: BTreeMap<ClassId, UplinkId>,
+    told: BTreeMap<(ClassId, UplinkId), u64>,
+}
+
+impl MovedFlowsWatch {
+    /// Starts the task where the kernel is written to; `held` is what an earlier run left, which is no move.
+    pub fn start(config: &Config, router: watch::Receiver<Arc<RouterState>>, held: &Held) -> Self {
+        let (holding, held_now) = watch::channel(None);
+        let (status_sender, status) = watch::channel(FlowsStatus::default());
+        if config.kernel.mode == Mode::Enforce {
+            let interfaces = config.uplink_ids().map(|id| (id, config.uplink(id).interface.clone())).collect();
+            let sweeper = Sweeper {
+                delete: config.kernel.moved_flows == MovedFlows::Reset,
+                addresses: UplinkAddresses::new(interfaces),
+                router,
+                holding: held_now,
+                status: status_sender,
+            };
+            tokio::spawn(sweeper.run());
+        }
+        let mut watch = Self { holding, status, moves: 0, places: BTreeMap::new(), told: BTreeMap::new() };
+        watch.note_places(held);
+        watch
+    }
+
+    /// News of the task; never in `observe`.
+    pub fn news(&self) -> watch::Receiver<FlowsStatus> {
+        self.status.clone()
+    }
+
+    /// Tells the task what the kernel holds now.
+    pub fn held(&mut self, engine: &Engine, held: &Held, observed: &Arc<Fib>) {
+        self.moves += u64::from(self.note_places(held));
+        let primaries = engine.layout.primaries(observed);
+        let steering = Steering::new(engine.config.kernel.table, Arc::clone(observed), primaries);
+        self.holding.send_replace(Some(Holding { steering, moves: self.moves }));
+    }
+
+    /// Returns whether a class is elsewhere than it last was. One that is nowhere at the moment stays where it was: it
+    /// is on its way.
+    fn note_places(&mut self, held: &Held) -> bool {
+        let mut moved = false;
+        for (class, uplink) in &held.primary {
+            if let Some(uplink) = uplink {
+                moved |= self.places.insert(class.clone(), *uplink) != Some(*uplink);
+            }
+        }
+        moved
+    }
+
+    /// Nothing is steered any more.
+    pub fn withdrawn(&mut self) {
+        self.holding.send_replace(None);
+    }
+
+    /// What was reset since the last time that this was asked.
+    pub fn events(&mut self, config: &Config) -> Vec<EventKind> {
+        let deleted = self.status.borrow().deleted.clone();
+        let told = std::mem::replace(&mut self.told, deleted.clone());
+        let new = |(key, count): (_, u64)| {
+            let flows = count - told.get(&key).copied().unwrap_or_default();
+            let (class, uplink) = key;
+            (flows > 0).then(|| EventKind::FlowsReset { class, uplink: config.uplink(uplink).name.clone(), flows })
+        };
+        deleted.into_iter().filter_map(new).collect()
+    }
+
+    /// As people see it.
+    pub fn view(&self, config: &Config) -> FlowsView {
+        let FlowsStatus { deleted, left, unavailable, error } = self.status.borrow().clone();
+        FlowsView {
+            moved: config.kernel.moved_flows.as_str().to_owned(),
+            deleted: deleted.values().sum(),
+            left: left.into_iter().map(|((class, _), flows)| FlowsLeft { class, flows }).collect(),
+            unavailable,
+            error,
+        }
+    }
+}

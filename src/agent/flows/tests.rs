@@ -1,0 +1,170 @@
+//! Which flows are stale, and which are left alone whatever they look like.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{judgement::*, *};
+use crate::{
+    domain::{Address, BootTime, Family, IfIndex, Link, ReadState},
+    kernel::Flow,
+    plan::{NextHopId, Rule, Selector, Via},
+};
+use std::time::Duration;
+
+const NORTH: UplinkId = UplinkId(0);
+const SOUTH: UplinkId = UplinkId(1);
+const TABLE: u32 = 7700;
+const START: BootTime = BootTime(Duration::from_secs(1000));
+
+/// Exchange on `uplink`, in both families.
+fn steering(uplink: UplinkId, rules: &[Selector]) -> Steering {
+    let class = |family| (ClassId::new(&format!("exchange.{family}")), uplink);
+    let mut fib = Fib::default();
+    for (prefix, group) in [("13.107.6.0/24", 100), ("2620:1ec:4::/48", 101)] {
+        fib.routes.insert((TABLE, prefix.parse().unwrap()), Via::Group(NextHopId(group)));
+    }
+    let rule = |selector: &Selector| Rule {
+        family: Family::Ipv4,
+        preference: 7690,
+        selector: selector.clone(),
+        table: TABLE + 100,
+    };
+    fib.rules = rules.iter().map(rule).collect();
+    let primaries = [(NextHopId(100), class(Family::Ipv4)), (NextHopId(101), class(Family::Ipv6))];
+    Steering::new(TABLE, Arc::new(fib), primaries.into())
+}
+
+/// A router with these addresses: (interface, address).
+fn router(addresses: &[(&str, &str)]) -> RouterState {
+    let mut state = RouterState { read: ReadState::Fresh, ..RouterState::default() };
+    for (number, name) in (1..).zip(["wan0", "wan1", "lan0"]) {
+        let index = IfIndex(number);
+        let link =
+            Link { index, name: name.to_owned(), admin_up: true, carrier: true, master: None, vrf_table: None };
+        state.links.insert(index, link);
+        for (_, address) in addresses.iter().filter(|(on, _)| *on == name) {
+            state.addresses.push(Address { index, net: address.parse().unwrap(), global: true, ready: true });
+        }
+    }
+    state
+}
+
+const USUAL: [(&str, &str); 6] = [
+    ("wan0", "203.0.113.2/30"),
+    ("wan0", "2001:db8:100::2/64"),
+    ("wan1", "203.0.113.6/30"),
+    ("wan1", "2001:db8:101::2/64"),
+    ("lan0", "192.168.77.1/24"),
+    ("lan0", "198.18.0.1/32"),
+];
+
+fn addresses() -> UplinkAddresses {
+    UplinkAddresses::new(vec![(NORTH, "wan0".to_owned()), (SOUTH, "wan1".to_owned())])
+}
+
+fn usual() -> UplinkAddresses {
+    let mut addresses = addresses();
+    addresses.observe(&router(&USUAL), START);
+    addresses
+}
+
+fn flow(source: &str, destination: &str, translated: &str) -> Flow {
+    Flow {
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        translated: translated.parse().unwrap(),
+    }
+}
+
+fn is_stale(addresses: &UplinkAddresses, flow: &Flow, steering: &Steering) -> bool {
+    addresses.stale(flow, steering).is_some()
+}
+
+#[test]
+fn a_flow_with_the_address_of_the_uplink_that_it_left_is_stale_and_no_other() {
+    let (addresses, on_south) = (usual(), steering(SOUTH, &[]));
+    let moved = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
+    assert_eq!(
+        addresses.stale(&moved, &on_south).map(|(class, uplink)| (class.to_string(), *uplink)),
+        Some(("exchange.ipv4".to_owned(), SOUTH))
+    );
+    assert!(is_stale(&addresses, &flow("fd00::10", "2620:1ec:4::152", "2001:db8:100::2"), &on_south));
+    for (why, flow) in [
+        ("it has the right address", flow("192.168.77.10", "13.107.6.152", "203.0.113.6")),
+        ("its destination is not steered", flow("192.168.77.10", "13.107.7.1", "203.0.113.2")),
+        ("its address is of no uplink", flow("192.168.77.10", "13.107.6.152", "198.51.100.1")),
+        ("its address belongs to no uplink alone", flow("192.168.77.10", "13.107.6.152", "198.18.0.1")),
+        ("the router itself began it", flow("192.168.77.1", "13.107.6.152", "203.0.113.2")),
+    ] {
+        assert!(!is_stale(&addresses, &flow, &on_south), "{why}");
+    }
+    assert!(!is_stale(&addresses, &moved, &steering(NORTH, &[])), "it did not move");
+}
+
+#[test]
+fn an_address_that_an_uplink_lost_is_remembered_for_ten_minutes() {
+    let mut addresses = usual();
+    let moved = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
+    let without: Vec<_> = USUAL.into_iter().filter(|(on, _)| *on != "wan0").collect();
+    let later = |seconds| START + Duration::from_secs(seconds);
+    addresses.observe(&router(&without), later(1));
+    addresses.observe(&router(&without), later(600));
+    assert!(is_stale(&addresses, &moved, &steering(SOUTH, &[])));
+    addresses.observe(&router(&without), later(601));
+    assert!(!is_stale(&addresses, &moved, &steering(SOUTH, &[])));
+}
+
+#[test]
+fn a_picture_that_is_not_complete_takes_no_address_away() {
+    let mut addresses = usual();
+    let stale = RouterState::default();
+    addresses.observe(&stale, START);
+    assert!(is_stale(&addresses, &flow("192.168.77.10", "13.107.6.152", "203.0.113.2"), &steering(SOUTH, &[])));
+}
+
+#[test]
+fn an_address_that_moved_between_uplinks_belongs_to_the_one_that_has_it() {
+    let mut addresses = usual();
+    addresses.observe(&router(&[("wan1", "203.0.113.2/30")]), START + Duration::from_secs(1));
+    let flow = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
+    assert!(!is_stale(&addresses, &flow, &steering(SOUTH, &[])));
+    assert!(is_stale(&addresses, &flow, &steering(NORTH, &[])));
+}
+
+#[test]
+fn an_address_that_two_uplinks_share_is_right_on_both() {
+    let mut addresses = addresses();
+    addresses.observe(&router(&[("wan0", "203.0.113.2/32"), ("wan1", "203.0.113.2/32")]), START);
+    let flow = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
+    for uplink in [NORTH, SOUTH] {
+        assert!(!is_stale(&addresses, &flow, &steering(uplink, &[])));
+    }
+}
+
+#[test]
+fn sources_with_tables_of_their_own_are_left_alone() {
+    let aside = [Selector::From("192.168.77.0/28".parse().unwrap())];
+    let steering = steering(SOUTH, &aside);
+    assert!(!is_stale(&usual(), &flow("192.168.77.10", "13.107.6.152", "203.0.113.2"), &steering));
+    assert!(is_stale(&usual(), &flow("192.168.77.99", "13.107.6.152", "203.0.113.2"), &steering));
+}
+
+#[test]
+fn only_addresses_with_which_nothing_should_leave_are_asked_for() {
+    let suspects = usual().suspects(&steering(SOUTH, &[]));
+    assert_eq!(suspects, ["203.0.113.2", "2001:db8:100::2"].map(|text| text.parse().unwrap()).into());
+    let nothing = Steering::new(TABLE, Arc::default(), BTreeMap::new());
+    assert!(usual().suspects(&nothing).is_empty());
+}
+
+#[test]
+fn what_is_remembered_has_a_bound() {
+    let mut addresses = addresses();
+    for number in 0..1000_u32 {
+        let [.., high, low] = number.to_be_bytes();
+        let address = format!("10.0.{high}.{low}/32");
+        addresses.observe(&router(&[("wan0", &address)]), START + Duration::from_millis(number.into()));
+    }
+    let suspects = addresses.suspects(&steering(SOUTH, &[]));
+    assert_eq!(suspects.len(), 256);
+    assert!(suspects.contains(&"10.0.3.231".parse().unwrap()), "the newest are kept");
+}

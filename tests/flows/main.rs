@@ -1,0 +1,181 @@
+//! Flows that the router translates, when their class moves: the real binary, a real kernel, real packets of a client.
+
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON answer is null, and fails the assertion")]
+
+mod scene;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    process::ExitCode,
+    thread::sleep,
+    time::Duration,
+};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use peerward_lab::{
+    AgentSettings, CLIENT_IPV4, ClientFlow, ECHO_PORT, INTERNET_IPV4, LabError, MICROSOFT_IPV4, PathProfile,
+};
+
+use scene::{MS, NORTH, SOUTH, Scene, Translation};
+
+/// The router's address in the client's network.
+const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1));
+
+fn main() -> Result<ExitCode, LabError> {
+    peerward_lab::enter()?;
+    let trials = vec![
+        Trial::test("udp_goes_on_after_a_cut_cable_with_the_address_of_the_new_uplink", cut),
+        Trial::test("udp_goes_on_after_a_silent_black_hole_and_back_again", black_hole_and_return),
+        Trial::test("masqueraded_flows_go_on_as_well", masquerade),
+        Trial::test("tcp_is_refused_and_connects_anew_at_once", tcp),
+        Trial::test("a_flow_that_did_not_move_keeps_its_entry", untouched),
+        Trial::test("a_flow_of_the_router_itself_keeps_its_entry", own),
+        Trial::test("keep_deletes_nothing_and_counts_what_is_left_behind", keep),
+        Trial::test("observe_deletes_nothing", observe),
+        Trial::test("after_withdraw_nothing_is_deleted", withdrawn),
+    ];
+    let mut arguments = Arguments::from_args();
+    // Each trial is a network of its own with a client that counts packets: more than two at once measure the machine.
+    arguments.test_threads = Some(arguments.test_threads.unwrap_or(2).min(2));
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+fn fixed() -> Result<Scene, Failed> {
+    Scene::settled(Translation::Fixed, &AgentSettings::default(), "")
+}
+
+/// Moves Microsoft to the other ISP by a cut cable, and says how long the flows were without answers.
+fn cut_and_measure(scene: &mut Scene) -> Result<Duration, Failed> {
+    scene.mark();
+    scene.branch.cut(NORTH)?;
+    scene.wait_until_on(SOUTH)?;
+    Ok(scene.longest_gap())
+}
+
+fn cut() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    let deleted = scene.deleted()?;
+    assert!(deleted >= 2, "the flows that were there before moved when steering began: {deleted}");
+    let gap = cut_and_measure(&mut scene)?;
+    eprintln!("cut cable: longest gap {gap:?}");
+    assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
+    let moved = scene.moved()?;
+    assert!(moved["deleted"].as_u64() >= Some(deleted + 2), "{moved:#}");
+    assert_eq!(moved["left"].as_array().map(Vec::len), Some(0), "{moved:#}");
+    Ok(())
+}
+
+fn black_hole_and_return() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    scene.mark();
+    scene.branch.fabric().isp(NORTH).set(PathProfile::default().blackhole());
+    scene.wait_until_on(SOUTH)?;
+    let gap = scene.longest_gap();
+    eprintln!("black hole: longest gap {gap:?}");
+    assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
+    scene.mark();
+    scene.branch.fabric().isp(NORTH).set(PathProfile::default());
+    scene.wait_until_on(NORTH)?;
+    let gap = scene.longest_gap();
+    eprintln!("return: longest gap {gap:?}");
+    assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
+    Ok(())
+}
+
+fn masquerade() -> Result<(), Failed> {
+    let mut scene = Scene::settled(Translation::Masquerade, &AgentSettings::default(), "")?;
+    let gap = cut_and_measure(&mut scene)?;
+    eprintln!("masquerade: longest gap {gap:?}");
+    assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
+    Ok(())
+}
+
+fn tcp() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    let tcp = ClientFlow::tcp(scene.branch.client(), MICROSOFT_IPV4, 5 * MS)?;
+    scene.wait("TCP is answered", |_| Ok(tcp.since_mark().received > 20))?;
+    tcp.mark();
+    scene.branch.cut(NORTH)?;
+    scene.wait_until_on(SOUTH)?;
+    scene.wait("TCP connected anew", |_| Ok(tcp.reconnects() > 0 && tcp.since_mark().received > 100))?;
+    eprintln!("TCP: {:?}, {} reconnects", tcp.settled_since_mark(), tcp.reconnects());
+    Ok(())
+}
+
+fn untouched() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    let internet = scene.entries(CLIENT_IPV4, INTERNET_IPV4)?;
+    let microsoft = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    assert_eq!((internet.len(), microsoft.len()), (1, 1), "one entry each: {:#?}", scene.table()?);
+    cut_and_measure(&mut scene)?;
+    assert_eq!(scene.entries(CLIENT_IPV4, INTERNET_IPV4)?, internet);
+    assert_eq!(scene.internet.settled_since_mark().lost, 0, "what did not move loses nothing");
+    Ok(())
+}
+
+fn own() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    let socket = scene.branch.router().run(|| {
+        let socket = UdpSocket::bind((ROUTER, 0))?;
+        socket.connect((MICROSOFT_IPV4, ECHO_PORT))?;
+        socket.send(b"hello")?;
+        Ok::<_, io::Error>(socket)
+    })?;
+    // The router's own packets go by the main table: by the other ISP, with its address, and that is right.
+    let entry = scene.entries(ROUTER, MICROSOFT_IPV4)?;
+    assert_eq!(entry.len(), 1, "{:#?}", scene.table()?);
+    let deleted = scene.deleted()?;
+    cut_and_measure(&mut scene)?;
+    scene.branch.mend(NORTH)?;
+    scene.branch.add_default_routes(NORTH)?;
+    scene.wait_until_on(NORTH)?;
+    scene.wait("the return reset the client's flows", |scene| Ok(scene.deleted()? >= deleted + 4))?;
+    sleep(1500 * MS);
+    socket.send(b"again")?;
+    assert_eq!(scene.entries(ROUTER, MICROSOFT_IPV4)?, entry);
+    Ok(())
+}
+
+fn keep() -> Result<(), Failed> {
+    let mut scene = Scene::set(Translation::Fixed, &AgentSettings::default(), "moved_flows = \"keep\"")?;
+    let before = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    scene.wait("both classes' flows are counted as left behind", |scene| {
+        let moved = scene.moved()?;
+        let left = moved["left"].as_array().cloned().unwrap_or_default();
+        Ok(left.len() == 2 && left.iter().all(|class| class["flows"] == 1))
+    })?;
+    scene.mark();
+    sleep(1500 * MS);
+    assert_eq!(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?, before);
+    assert_eq!(scene.deleted()?, 0);
+    assert_eq!(scene.flows[0].since_mark().received, 0, "such a flow gets no answers: the ISP refuses its source");
+    let fresh = ClientFlow::udp(scene.branch.client(), MICROSOFT_IPV4, 5 * MS)?;
+    scene.wait("a new flow is answered", |_| Ok(fresh.since_mark().received > 20))
+}
+
+fn observe() -> Result<(), Failed> {
+    let settings = AgentSettings { mode: "observe".to_owned(), ..AgentSettings::default() };
+    let mut scene = Scene::set(Translation::Fixed, &settings, "")?;
+    let before = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    scene.wait("a decision is made", |scene| {
+        let Ok(status) = scene.agent.status() else { return Ok(false) };
+        Ok(status["classes"].as_array().is_some_and(|all| all.iter().all(|class| class["uplink"] == "wan0")))
+    })?;
+    sleep(1500 * MS);
+    assert_eq!(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?, before);
+    assert_eq!(scene.deleted()?, 0);
+    Ok(())
+}
+
+fn withdrawn() -> Result<(), Failed> {
+    let scene = fixed()?;
+    let entry = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    let deleted = scene.deleted()?;
+    scene.agent.ask("withdraw", &[])?;
+    // The looks after the move to the first ISP were still to come.
+    sleep(1500 * MS);
+    assert_eq!(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?, entry);
+    assert_eq!(scene.deleted()?, deleted);
+    Ok(())
+}
