@@ -87,8 +87,7 @@ pub(super) fn service_tags() -> PathBuf {
     directory().join(SERVICE_TAGS)
 }
 
-/// Names of all service tags, the regions first: a prefix belongs to its region, and to a service only where no region
-/// lists it.
+/// Names of all service tags, as the file has them.
 pub(super) fn tag_names() -> Result<Vec<String>, LabError> {
     #[derive(Deserialize)]
     struct Tags {
@@ -104,7 +103,5 @@ pub(super) fn tag_names() -> Result<Vec<String>, LabError> {
         serde_json::from_reader(document).map_err(io::Error::other)
     };
     let tags = read().map_err(|source| LabError::system(format!("read {}", path.display()), source))?;
-    let mut names: Vec<String> = tags.values.into_iter().map(|tag| tag.name).collect();
-    names.sort_by_key(|name| !name.starts_with("AzureCloud."));
-    Ok(names)
+    Ok(tags.values.into_iter().map(|tag| tag.name).collect())
 }

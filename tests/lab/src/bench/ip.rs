@@ -21,10 +21,10 @@ pub(super) fn list_routes(place: &Namespace) -> Result<Duration, String> {
     Ok(began.elapsed())
 }
 
-/// Executes a file of commands.
-pub(super) fn batch(place: &Namespace, file: &Path) -> Result<Duration, String> {
+/// Executes a file of commands; of IPv6 alone, if it cannot tell by itself.
+pub(super) fn batch(place: &Namespace, file: &Path, ipv6: bool) -> Result<Duration, String> {
     let mut command = Command::new(program()?);
-    command.arg("-batch").arg(file);
+    command.args(ipv6.then_some("-6")).arg("-batch").arg(file);
     let began = Instant::now();
     run(place, &mut command)?;
     Ok(began.elapsed())

@@ -12,21 +12,30 @@
 //! | `ip`, `bird`, `zebra` | the three that are compared with |
 //! | `report` | rows for people, JSON for machines, and the flat summary |
 //! | `site` | a router with two ISPs |
-//! | `swap`, `read` | one benchmark each |
+//! | `steering` | what the agent would write for all service tags |
+//! | `swap`, `program`, `carrier`, `read`, `reconcile`, `memory` | one benchmark each |
 
 mod bird;
+mod carrier;
 mod data;
 mod ip;
+mod memory;
 mod process;
+mod program;
 mod read;
+mod reconcile;
 mod report;
 mod scale;
 mod site;
+mod steering;
 mod swap;
 mod wire;
 mod zebra;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use crate::LabError;
 use report::Report;
@@ -60,8 +69,16 @@ enum Suite {
 enum Part {
     /// Move all routes to another ISP
     Swap,
+    /// Program everything in the service tags
+    Program,
+    /// Cut a cable
+    Carrier,
     /// Read a full BGP table
     Read,
+    /// Look at everything of ours beside a full BGP table
+    Reconcile,
+    /// Memory of the agent beside a full BGP table
+    Memory,
 }
 
 impl Options {
@@ -87,15 +104,37 @@ pub fn run(options: &Options, binary: Option<PathBuf>) -> ExitCode {
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn play(options: &Options, _binary: Option<PathBuf>, report: &mut Report) -> Result<(), LabError> {
+fn play(options: &Options, binary: Option<PathBuf>, report: &mut Report) -> Result<(), LabError> {
     let Suite::Kernel = options.suite;
     let scale = if options.quick { Scale::quick() } else { Scale::full() };
+    // Built first, and not while something is measured.
+    let binary = binary.map_or_else(crate::find_binary, Ok)?;
     if options.wants(Part::Swap) {
         swap::run(&scale, report)?;
     }
+    if options.wants(Part::Program) {
+        program::run(&scale, report)?;
+    }
+    if options.wants(Part::Carrier) {
+        carrier::run(&binary, &scale, report)?;
+    }
+    if [Part::Read, Part::Reconcile, Part::Memory].iter().any(|part| options.wants(*part)) {
+        beside_full_table(options, &binary, &scale, report)?;
+    }
+    Ok(())
+}
+
+/// Last, because the kernel is busy for a while with taking such a table down.
+fn beside_full_table(options: &Options, binary: &Path, scale: &Scale, report: &mut Report) -> Result<(), LabError> {
+    let full = read::FullTable::load(scale, report)?;
     if options.wants(Part::Read) {
-        let full = read::FullTable::load(&scale, report)?;
-        read::run(&full, &scale, report)?;
+        read::run(&full, scale, report)?;
+    }
+    if options.wants(Part::Reconcile) {
+        reconcile::beside_full_table(&full, scale, report)?;
+    }
+    if options.wants(Part::Memory) {
+        memory::run(&full, binary, scale, report)?;
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ pub(super) struct Running {
 pub(super) struct Memory {
     /// Now (`VmRSS`).
     pub(super) resident: f64,
+    /// At most so far (`VmHWM`).
+    pub(super) peak: f64,
 }
 
 /// Where a program is, if it is installed.
@@ -73,5 +75,11 @@ pub(super) fn memory(id: u32) -> Option<Memory> {
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;
         Some(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
     };
-    Some(Memory { resident: mebibytes("VmRSS")? })
+    Some(Memory { resident: mebibytes("VmRSS")?, peak: mebibytes("VmHWM")? })
+}
+
+/// Processor time that the calling thread has used, its system calls included.
+pub(super) fn thread_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or_default())
 }

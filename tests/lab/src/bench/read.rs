@@ -9,8 +9,8 @@ use std::{
 use ipnet::IpNet;
 use peerward::{
     catalogue::Catalogue,
-    config::{Destinations, Kernel, Microsoft365, Microsoft365Source, ServiceTags},
-    domain::{Interest, ReadState, RouterState},
+    config::Kernel,
+    domain::{Family, Interest, ReadState, RouterState},
     kernel::{Doubt, watch_router},
 };
 
@@ -20,6 +20,7 @@ use super::{
     process::Memory,
     report::{Report, Row, median, ratio},
     scale::Scale,
+    steering::Steered,
     wire::{Way, Wire},
     zebra::Zebra,
 };
@@ -32,16 +33,19 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A branch whose router holds the global table, and what can be steered there.
 pub(super) struct FullTable {
     pub(super) branch: Branch,
-    pub(super) catalogue: Catalogue,
+    catalogue: Catalogue,
+    /// By ISP; IPv4, then IPv6.
+    ways: [[Way; 2]; 2],
 }
 
 impl FullTable {
     /// Builds the branch and loads the table.
     pub(super) fn load(scale: &Scale, report: &mut Report) -> Result<Self, LabError> {
         let branch = Branch::builder().build()?;
-        let catalogue = all_service_tags()?;
+        let catalogue = Steered::EveryTag.catalogue()?;
         let prefixes = data::global_table(scale.routes)?;
-        let [ipv4, ipv6] = gateways(&branch)?;
+        let ways = [gateways(&branch, 0)?, gateways(&branch, FEED)?];
+        let [_, [ipv4, ipv6]] = ways;
         let began = Instant::now();
         let way = |prefix: IpNet| if prefix.addr().is_ipv4() { ipv4 } else { ipv6 };
         branch
@@ -55,7 +59,14 @@ impl FullTable {
             prefixes.len() - split,
             began.elapsed().as_secs_f64()
         ));
-        Ok(Self { branch, catalogue })
+        Ok(Self { branch, catalogue, ways })
+    }
+
+    /// The way out by an uplink in a family.
+    pub(super) fn way(&self, uplink: u8, family: Family) -> Way {
+        let [first, second] = self.ways;
+        let [ipv4, ipv6] = if uplink == 0 { first } else { second };
+        if family == Family::Ipv4 { ipv4 } else { ipv6 }
     }
 
     fn interest(&self) -> Arc<Interest> {
@@ -66,20 +77,9 @@ impl FullTable {
     }
 }
 
-/// Everything in Microsoft's service tags, steered.
-pub(super) fn all_service_tags() -> Result<Catalogue, LabError> {
-    let destinations = Destinations {
-        microsoft365: Microsoft365 { source: Microsoft365Source::Off, services: vec![], categories: vec![] },
-        service_tags: Some(ServiceTags { file: data::service_tags(), tags: data::tag_names()? }),
-        static_lists: vec![],
-    };
-    Catalogue::load(&destinations)
-        .map_err(|error| LabError::system("read the service tags", std::io::Error::other(error)))
-}
-
-/// The gateways of both families at the feeding ISP.
-fn gateways(branch: &Branch) -> Result<[Way; 2], LabError> {
-    let wan = branch.uplink(FEED);
+/// The gateways of both families at an ISP.
+fn gateways(branch: &Branch, isp: usize) -> Result<[Way; 2], LabError> {
+    let wan = branch.uplink(isp);
     let interface = wan.state()?.map_or(0, |state| state.index);
     let rows = branch.router().routes(MAIN)?;
     let gateway = |ipv4: bool| {

@@ -1,5 +1,9 @@
 //! How large a run is.
 
+use std::time::Duration;
+
+use super::steering::Steered;
+
 /// Sizes and repetitions of all benchmarks.
 #[derive(Debug, Clone)]
 pub(super) struct Scale {
@@ -11,17 +15,39 @@ pub(super) struct Scale {
     pub(super) dear: usize,
     /// Routes that are moved at once, ascending.
     pub(super) swaps: Vec<usize>,
+    /// Prefixes that are steered when the cable is cut.
+    pub(super) carrier_routes: usize,
+    /// Between two probes of the agent whose memory is measured.
+    pub(super) probe_interval: Duration,
+    /// How service tags are made into classes.
+    pub(super) steered: &'static [Steered],
 }
 
 impl Scale {
     /// What the published figures are made with.
     pub(super) fn full() -> Self {
-        Self { routes: 1_000_000, cheap: 5, dear: 3, swaps: vec![1_000, 10_000, 50_000, 200_000] }
+        Self {
+            routes: 1_000_000,
+            cheap: 5,
+            dear: 3,
+            swaps: vec![1_000, 10_000, 50_000, 200_000],
+            carrier_routes: 50_000,
+            probe_interval: Duration::from_secs(5),
+            steered: &[Steered::ByRegion, Steered::EveryTag],
+        }
     }
 
     /// Small enough for a test.
     pub(super) fn quick() -> Self {
-        Self { routes: 20_000, cheap: 1, dear: 1, swaps: vec![500, 2_000] }
+        Self {
+            routes: 20_000,
+            cheap: 1,
+            dear: 1,
+            swaps: vec![500, 2_000],
+            carrier_routes: 1_000,
+            probe_interval: Duration::from_millis(500),
+            steered: &[Steered::ByRegion],
+        }
     }
 
     /// Stands for 1 k in the summary.

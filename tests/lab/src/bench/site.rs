@@ -5,9 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
 use peerward::{
     config::Kernel,
+    domain::Family,
     kernel::FibSocket,
     plan::{Change, Fib, difference},
 };
@@ -41,10 +42,16 @@ impl Site {
         Ok(Self { router, _far: far, indexes })
     }
 
-    /// The way out by an uplink for what is of the family of `prefix`.
-    pub(super) fn way(&self, uplink: u8, prefix: IpNet) -> Way {
+    /// The way out by an uplink in a family.
+    pub(super) fn way_of(&self, uplink: u8, family: Family) -> Way {
         let interface = self.indexes.get(usize::from(uplink)).copied().unwrap_or_default();
-        Way { interface, gateway: gateway(uplink, prefix.addr().is_ipv4()) }
+        Way { interface, gateway: gateway(uplink, family == Family::Ipv4) }
+    }
+
+    /// Name of an uplink by its index.
+    pub(super) fn name_of(&self, index: u32) -> &'static str {
+        let named = self.indexes.iter().zip(UPLINKS).find(|(held, _)| **held == index);
+        named.map_or("lo", |(_, name)| name)
     }
 
     /// Whether the kernel tells listeners of every route when a next hop of it changes: 1 by default, 0 where programs

@@ -91,7 +91,7 @@ fn move_group(
     let [first, second, group] = [2, 4, 6].map(|number| NextHopId(Kernel::default().nexthop_base + number));
     let table = Kernel::default().table;
     let next_hop = |uplink| {
-        let way = site.way(uplink, any());
+        let way = site.way_of(uplink, Family::Ipv4);
         NextHop { index: IfIndex(way.interface), gateway: Some(way.gateway) }
     };
     let mut setup = vec![
@@ -123,12 +123,9 @@ fn move_group(
     Ok(medians)
 }
 
-fn any() -> IpNet {
-    IpNet::V4(ipnet::Ipv4Net::default())
-}
-
 fn move_by_ip(site: &Site, prefixes: &[IpNet], repetitions: usize) -> Result<Duration, String> {
-    let load = site.router.run(|| Wire::open()?.load(prefixes, IP_TABLE, |prefix| site.way(0, prefix)));
+    let load =
+        site.router.run(|| Wire::open()?.load(prefixes, IP_TABLE, |prefix| site.way_of(0, Family::of_net(prefix))));
     load.map_err(|error| format!("load routes: {error}"))?;
     let mut times = Vec::new();
     for turn in 0..repetitions {
@@ -144,7 +141,7 @@ fn move_by_ip(site: &Site, prefixes: &[IpNet], repetitions: usize) -> Result<Dur
         }
         let file = NamedTempFile::with_prefix("peerward-bench-").map_err(|error| error.to_string())?;
         fs::write(file.path(), commands).map_err(|error| error.to_string())?;
-        times.push(ip::batch(&site.router, file.path())?);
+        times.push(ip::batch(&site.router, file.path(), false)?);
     }
     Ok(median(&times))
 }

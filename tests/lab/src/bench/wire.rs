@@ -20,6 +20,8 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
+const RTM_GETRULE: u16 = 34;
+const RTM_GETNEXTHOP: u16 = 106;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_DUMP: u16 = 0x300;
@@ -79,14 +81,30 @@ impl Wire {
 
     /// Receives the routes of one family, of one table and protocol if these are given.
     pub(super) fn discard_routes(&mut self, family: i32, of: Option<(u32, u8)>) -> io::Result<Dump> {
-        let mut request = Vec::new();
         let (table, protocol) = of.unwrap_or_default();
-        message(&mut request, RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, |body| {
+        self.discard(RTM_GETROUTE, |body| {
             body.extend_from_slice(&[family_number(family), 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0]);
             if of.is_some() {
                 attribute(body, RTA_TABLE, &table.to_ne_bytes());
             }
-        });
+        })
+    }
+
+    /// Receives all next-hop objects.
+    pub(super) fn discard_next_hops(&mut self) -> io::Result<Dump> {
+        self.discard(RTM_GETNEXTHOP, |body| body.extend_from_slice(&[0; 8]))
+    }
+
+    /// Receives the rules of one family.
+    pub(super) fn discard_rules(&mut self, family: i32) -> io::Result<Dump> {
+        self.discard(RTM_GETRULE, |body| {
+            body.extend_from_slice(&[family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        })
+    }
+
+    fn discard(&mut self, kind: u16, body: impl FnOnce(&mut Vec<u8>)) -> io::Result<Dump> {
+        let mut request = Vec::new();
+        message(&mut request, kind, NLM_F_REQUEST | NLM_F_DUMP, body);
         let began = Instant::now();
         self.send(&request)?;
         let mut dump = Dump::default();
@@ -101,7 +119,7 @@ impl Wire {
                         return Ok(dump);
                     }
                     // A table without routes.
-                    NLMSG_ERROR if of.is_some() => return Ok(dump),
+                    NLMSG_ERROR if error_number(rest) == Some(-libc::ENOENT) => return Ok(dump),
                     NLMSG_ERROR => return Err(refusal(rest)),
                     _ => dump.messages += 1,
                 }
