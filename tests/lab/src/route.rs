@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteNextHopFlags, RouteScope, RouteType, RouteVia},
-    rule::{RuleAttribute, RuleFlags, RuleMessage},
+    rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage},
 };
 use rtnetlink::{Error, Handle, IpVersion, RouteMessageBuilder};
 
@@ -220,6 +220,34 @@ impl Namespace {
             }
             rows.sort_by_key(|row| (row.destination, row.metric));
             Ok(rows)
+        })
+    }
+
+    /// Adds an IPv4 rule that leads packets from a prefix to a table.
+    ///
+    /// # Errors
+    /// When it exists, or the kernel refuses it.
+    pub fn add_rule(&self, preference: u32, source: Ipv4Net, table: u32) -> Result<(), LabError> {
+        talk(self, &format!("add rule {preference} to table {table}"), async |handle: Handle| {
+            let rule = handle.rule().add().v4().source_prefix(source.addr(), source.prefix_len());
+            rule.action(RuleAction::ToTable).priority(preference).table_id(table).execute().await
+        })
+    }
+
+    /// Deletes the rules that lead to a table.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn delete_rules_to(&self, table: u32) -> Result<(), LabError> {
+        talk(self, &format!("delete the rules to table {table}"), async |handle: Handle| {
+            for version in [IpVersion::V4, IpVersion::V6] {
+                let rules: Vec<_> = handle.rule().get(version).execute().try_collect().await?;
+                let ipv6 = rules.iter().any(|rule| rule.header.family == AddressFamily::Inet6);
+                for rule in rules.into_iter().filter(|rule| rule_row(rule, ipv6).table == table) {
+                    handle.rule().del(rule).execute().await?;
+                }
+            }
+            Ok(())
         })
     }
 
