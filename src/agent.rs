@@ -8,9 +8,11 @@
 //! | [`Reconciler`] | our part of the kernel | orders, `Doubt` | [`FibStatus`] (watch) |
 //! | `flows` | entries of moved flows | what the kernel holds (watch), `RouterState` | [`FlowsStatus`] (watch) |
 //! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
+//! | `conflicts` | – | kernel, files, once | what stands in the way (mpsc 1, one message) |
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
 
 mod aside;
+mod conflicts;
 mod engine;
 mod explain;
 mod flows;
@@ -126,6 +128,7 @@ struct Tasks {
     reporter: Option<JoinHandle<()>>,
     server: JoinHandle<()>,
     flows: watch::Receiver<FlowsStatus>,
+    conflicts: mpsc::Receiver<Vec<EventKind>>,
 }
 
 /// The loop's own state.
@@ -184,6 +187,8 @@ impl Agent {
 
         let held = Held::new(&engine, &adopted);
         let flows = MovedFlowsWatch::start(&config, router.clone(), &held);
+        let conflicts = conflicts::look(&config, &engine.interest());
+
         let agent = Self {
             names: reporting::uplink_names(&config),
             held,
@@ -204,7 +209,7 @@ impl Agent {
             flows,
         };
         let flows = agent.flows.news();
-        let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server, flows };
+        let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server, flows, conflicts };
         Ok((agent, tasks))
     }
 
@@ -231,6 +236,7 @@ impl Agent {
                 Some(sample) = tasks.samples.recv() => self.sampled(&sample, &mut tasks.samples),
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
+                Some(conflicts) = tasks.conflicts.recv() => self.tell(conflicts),
                 _ = refresh.tick() => self.publish(),
                 _ = look_around.tick() => self.look_around(),
             }

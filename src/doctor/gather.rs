@@ -59,20 +59,27 @@ pub async fn gather(
     destinations: PrefixSet,
     socket: AgentSocket,
 ) -> Result<Evidence, KernelError> {
-    let inventory = inventory(own, &destinations).await?;
+    let mut evidence = Evidence { own: own.clone(), uplinks, socket, ..Evidence::default() };
+    evidence.inventory = inventory(own, &destinations).await?;
+    evidence.destinations = destinations;
+    // Some hundred small files: nothing for a thread that has packets of probes to answer for.
+    let places = places.clone();
+    let read = tokio::task::spawn_blocking(move || read(&places, evidence)).await;
+    // Reading neither panics nor is cancelled but by the end of the runtime, and then nobody waits for it.
+    Ok(read.unwrap_or_default())
+}
+
+/// The evidence with all that is in files.
+fn read(places: &Places, evidence: Evidence) -> Evidence {
     let processes = Processes::read(places);
-    Ok(Evidence {
-        own: own.clone(),
-        settings: settings(places, uplinks.as_deref().unwrap_or_default()),
-        uplinks,
-        destinations,
-        inventory,
+    Evidence {
+        settings: settings(places, evidence.lines()),
         names: Names::read(&places.root),
         networkd: processes.networkd.then(|| Networkd::read(&places.root)),
         network_manager: processes.network_manager,
-        socket,
         agents: processes.agents,
-    })
+        ..evidence
+    }
 }
 
 fn settings(places: &Places, uplinks: &[Line]) -> Settings {

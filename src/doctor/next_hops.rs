@@ -34,7 +34,7 @@ fn ids(evidence: &Evidence) -> Finding {
     };
     let count = strange.len();
     let found = format!(
-        "{count} next-hop objects in Peerward's range ({base:#x} to {:#x}) are others', such as {first} of {}",
+        "next-hop objects of others in Peerward's range ({base:#x} to {:#x}): {count}, such as {first} of {}",
         base + (RANGE - 1),
         protocol(*number, evidence)
     );

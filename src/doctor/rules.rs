@@ -259,7 +259,10 @@ fn specifics(who: &str, list: &str, routes: usize) -> Finding {
     Finding::new(
         Grade::Advice,
         Topic::Rules,
-        format!("{who}: stands before Peerward's rules and leads to {routes} routes inside steered space: {list}"),
+        format!(
+            "{who}: stands before Peerward's rules and leads to {routes} route{} inside steered space: {list}",
+            if routes == 1 { "" } else { "s" }
+        ),
         "what goes to these prefixes is not steered: their routes are found first",
         "nothing, if that is intended (a VPN, a private peering); else remove these routes",
     )

@@ -138,6 +138,20 @@ pub enum EventKind {
         /// Objects removed.
         removed: usize,
     },
+    /// Something on this router stands in the way; looked for at start.
+    ConflictFound {
+        /// What it is about, in the doctor's words.
+        topic: String,
+        /// What was found, with names and numbers.
+        finding: String,
+        /// What it means.
+        meaning: String,
+        /// What to do.
+        remedy: String,
+        /// How much it matters; the record has it as its own.
+        #[serde(skip)]
+        severity: Severity,
+    },
     /// The kernel refused a change, or could not be read.
     KernelFailed {
         /// What was tried and what the kernel said.
@@ -165,6 +179,7 @@ impl EventKind {
             Self::PrefixWithdrawal { .. } => "PrefixWithdrawalEvent",
             Self::FlowsReset { .. } => "FlowsReset",
             Self::KernelRepaired { .. } => "KernelRepaired",
+            Self::ConflictFound { .. } => "ConflictFound",
             Self::KernelFailed { .. } => "KernelFailed",
             Self::SamplesDropped { .. } => "SamplesDropped",
         }
@@ -181,6 +196,7 @@ impl EventKind {
             | Self::KernelRepaired { .. }
             | Self::SamplesDropped { .. } => Severity::Warning,
             Self::KernelFailed { .. } => Severity::Error,
+            Self::ConflictFound { severity, .. } => *severity,
             _ => Severity::Information,
         }
     }
@@ -220,6 +236,9 @@ impl fmt::Display for EventKind {
             }
             Self::KernelRepaired { added, removed } => {
                 write!(f, "kernel differed from the plan: {added} objects added, {removed} removed")
+            }
+            Self::ConflictFound { topic, finding, meaning, remedy, .. } => {
+                write!(f, "conflict ({topic}): {finding}; that means: {meaning}; remedy: {remedy}")
             }
             Self::KernelFailed { reason } => write!(f, "kernel: {reason}"),
             Self::SamplesDropped { batches } => write!(f, "{batches} batches of samples dropped, oldest first"),

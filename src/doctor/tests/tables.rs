@@ -103,7 +103,7 @@ fn next_hops_of_others_in_our_range_are_a_warning_with_another_range() {
     let mut evidence = sound();
     evidence.inventory.strange_next_hops = Some([(0x7700_0005, 11), (0x7700_0006, 11)].into());
     let finding = only(&evidence, Grade::Warning, Topic::NextHops);
-    assert_says(&finding, &["2 next-hop objects", "1996488709 of zebra (protocol 11)", "nexthop_base = 0x78000000"]);
+    assert_says(&finding, &["): 2, such as 1996488709 of zebra (protocol 11)", "nexthop_base = 0x78000000"]);
 }
 
 #[test]
