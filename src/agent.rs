@@ -12,6 +12,7 @@
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
 
 mod aside;
+mod budget;
 mod conflicts;
 mod engine;
 mod explain;
@@ -140,6 +141,7 @@ struct Agent {
     held: Held,
     ordered: (u64, u64),
     failure_told: Option<String>,
+    contest_told: bool,
     repairs_told: (u64, u64),
     records_dropped: u64,
     doubt: watch::Receiver<Doubt>,
@@ -197,6 +199,7 @@ impl Agent {
             started,
             withdrawn: false,
             failure_told: None,
+            contest_told: false,
             repairs_told: (0, 0),
             records_dropped: 0,
             doubt,
@@ -325,6 +328,7 @@ impl Agent {
         self.held = held;
         events.extend(self.repair_event(&status));
         events.extend(self.failure_event(&status));
+        events.extend(self.contest_event(&status));
         self.tell(events);
         self.publish();
     }
@@ -355,6 +359,12 @@ impl Agent {
         }
         self.failure_told = Some(reason.clone());
         Some(EventKind::KernelFailed { reason })
+    }
+
+    /// That another program undoes our repairs is told when we yield, once until it is over.
+    fn contest_event(&mut self, status: &FibStatus) -> Option<EventKind> {
+        let told = std::mem::replace(&mut self.contest_told, status.contested.is_some());
+        status.contested.clone().filter(|_| !told).map(|reason| EventKind::KernelContested { reason })
     }
 
     /// Logs events and hands them to telemetry.

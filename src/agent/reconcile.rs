@@ -8,9 +8,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::budget::RestoreBudget;
 use crate::{
     config::Kernel,
-    kernel::{Doubt, FibSocket, KernelError},
+    kernel::{Applied, Doubt, FibSocket, KernelError, inspect},
     plan::{self, Change, Fib},
 };
 
@@ -57,6 +58,8 @@ pub struct FibStatus {
     pub error: Option<String>,
     /// Attempts that failed in a row.
     pub failures: u32,
+    /// Another program undoes what we repair, and we have yielded: who it is and what is done about it.
+    pub contested: Option<String>,
 }
 
 impl FibStatus {
@@ -66,14 +69,32 @@ impl FibStatus {
     }
 }
 
+/// Orders as they come; one that is being carried out is left as soon as there is a newer one.
+type Orders = watch::Receiver<Option<Order>>;
+
+/// How carrying out an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing is left to do.
+    Settled,
+    /// A newer order is there; what is left of this one is not wanted any more.
+    Superseded,
+    /// Others undo it, and we have yielded.
+    Yielded,
+}
+
 /// The task: follows orders and doubts, publishes its status.
 #[derive(Debug)]
 pub struct Reconciler {
     socket: FibSocket,
+    own: Kernel,
     status: watch::Sender<FibStatus>,
     state: FibStatus,
     /// What the kernel was last brought to; a difference from it that nobody desired is somebody else's doing.
-    settled: Option<Arc<Fib>>,
+    reached: Option<Arc<Fib>>,
+    budget: RestoreBudget,
+    /// Something may have changed since our tables were last read.
+    doubtful: bool,
     /// How often our tables were read, and how long the last time took.
     reads: u64,
     cost: Duration,
@@ -89,7 +110,18 @@ impl Reconciler {
         let observed = Arc::new(socket.read().await?);
         let state = FibStatus { observed, ..FibStatus::default() };
         let (status, receiver) = watch::channel(state.clone());
-        Ok((Self { socket, status, state, settled: None, reads: 1, cost: Duration::ZERO }, receiver))
+        let reconciler = Self {
+            socket,
+            own: own.clone(),
+            status,
+            state,
+            reached: None,
+            budget: RestoreBudget::default(),
+            doubtful: false,
+            reads: 1,
+            cost: Duration::ZERO,
+        };
+        Ok((reconciler, receiver))
     }
 
     /// What was read at the start.
@@ -98,11 +130,7 @@ impl Reconciler {
     }
 
     /// Runs until `orders` is closed, and gives itself back for what is left to do at the end.
-    pub async fn run(
-        mut self,
-        mut orders: watch::Receiver<Option<Order>>,
-        mut doubt: watch::Receiver<Doubt>,
-    ) -> Self {
+    pub async fn run(mut self, mut orders: Orders, mut doubt: watch::Receiver<Doubt>) -> Self {
         let mut check_at = Instant::now() + FULL_CHECK;
         loop {
             tokio::select! {
@@ -113,36 +141,47 @@ impl Reconciler {
                     }
                     let Some(order) = orders.borrow_and_update().clone() else { continue };
                     let (trust, reads) = (self.trust(), self.reads);
-                    self.carry_out(&order, trust).await;
-                    if self.reads == reads && self.state.failures == 0 {
+                    self.pursue(&order, trust, &mut orders.clone()).await;
+                    if self.reads == reads && self.state.failures == 0 && !self.doubtful {
                         // Nothing was written or read: a doubt that is waiting is not looked into yet.
                         continue;
                     }
                 }
-                // While attempts fail, only a new order or time brings the next one.
-                Ok(()) = doubt.changed(), if self.state.failures == 0 => {
-                    check_at = check_at.min(Instant::now() + DEBOUNCE.max(self.cost * REST_FACTOR));
+                // While attempts fail or are contested, only a new order or time brings the next one.
+                Ok(()) = doubt.changed(), if self.state.failures == 0 && self.state.contested.is_none() => {
+                    self.doubtful = true;
+                    check_at = check_at.min(Instant::now() + self.rest());
                     continue;
                 }
                 () = sleep_until(check_at) => {
-                    let order = orders.borrow().clone();
+                    let order = orders.borrow_and_update().clone();
+                    let mut newer = orders.clone();
                     match order {
-                        Some(order) => _ = self.carry_out(&order, Trust::ReadAgain).await,
-                        None => self.look().await,
+                        Some(order) => self.pursue(&order, Trust::ReadAgain, &mut newer).await,
+                        None => self.look(&mut newer).await,
                     }
                 }
             }
-            check_at = Instant::now() + self.rest();
+            check_at = self.next_check(Instant::now());
         }
     }
 
-    /// Brings the kernel to what is ordered. With [`Trust::LastSeen`] the difference from what was last seen is written
-    /// at once, without waiting for a dump; a refusal (something of ours is gone) leads to a fresh read.
+    /// Brings the kernel to what is ordered, whatever comes meanwhile. With [`Trust::LastSeen`] the difference from what
+    /// was last seen is written at once, without waiting for a dump; a refusal (something of ours is gone) leads to a
+    /// fresh read.
     pub async fn carry_out(&mut self, order: &Order, trust: Trust) -> &FibStatus {
-        match self.settle(order, trust).await {
-            Ok(()) => {
+        let (_nobody, mut none) = watch::channel(None);
+        self.pursue(order, trust, &mut none).await;
+        &self.state
+    }
+
+    /// The same, until there is a newer order.
+    async fn pursue(&mut self, order: &Order, trust: Trust, newer: &mut Orders) {
+        match self.settle(order, trust, newer).await {
+            Ok(outcome) => {
                 self.state.failures = 0;
                 self.state.error = None;
+                self.doubtful |= outcome == Outcome::Superseded;
             }
             Err(reason) => {
                 self.state.failures += 1;
@@ -151,9 +190,13 @@ impl Reconciler {
         }
         self.state.in_step = self.state.observed == order.fib;
         self.state.order = order.serial;
-        self.settled = self.state.in_step.then(|| Arc::clone(&order.fib));
+        if self.state.in_step {
+            self.reached = Some(Arc::clone(&order.fib));
+        }
+        if self.budget.next_attempt().is_none() {
+            self.state.contested = None;
+        }
         self.publish();
-        &self.state
     }
 
     /// After a failure nothing that was seen before is certain.
@@ -161,9 +204,17 @@ impl Reconciler {
         if self.state.error.is_some() { Trust::ReadAgain } else { Trust::LastSeen }
     }
 
-    /// How long to wait when nothing happens.
+    fn next_check(&self, now: Instant) -> Instant {
+        match self.budget.next_attempt() {
+            Some(at) if self.state.failures == 0 => at.max(now + DEBOUNCE),
+            _ => now + self.rest(),
+        }
+    }
+
+    /// How long to wait when nothing more happens.
     fn rest(&self) -> Duration {
         match self.state.failures {
+            0 if self.doubtful => DEBOUNCE.max(self.cost * REST_FACTOR),
             0 => FULL_CHECK,
             failures => RETRY.saturating_mul(1 << failures.min(10).saturating_sub(1)).min(LONGEST_RETRY),
         }
@@ -179,57 +230,115 @@ impl Reconciler {
         });
     }
 
-    async fn settle(&mut self, order: &Order, trust: Trust) -> Result<(), String> {
-        if trust == Trust::ReadAgain {
-            self.read().await?;
-            self.count_repairs(order);
+    async fn settle(&mut self, order: &Order, trust: Trust, newer: &mut Orders) -> Result<Outcome, String> {
+        if trust == Trust::ReadAgain && !self.read(newer).await? {
+            return Ok(Outcome::Superseded);
         }
         if !order.write {
-            return Ok(());
+            return Ok(Outcome::Settled);
+        }
+        inspect(&self.own, &order.fib).map_err(|objection| objection.to_string())?;
+        // Nothing new was ordered and yet the kernel differs: others took it away or added to it.
+        let repair = self.reached.as_ref() == Some(&order.fib);
+        if !repair {
+            self.reached = None;
         }
         let mut refusal = None;
         for _ in 0..ROUNDS {
             let changes = plan::difference(&order.fib, &self.state.observed);
-            if changes.is_empty() {
-                return Ok(());
+            if changes.is_empty() && self.socket.leftovers() == 0 {
+                if trust == Trust::ReadAgain {
+                    self.budget.quiet(Instant::now());
+                }
+                return Ok(Outcome::Settled);
             }
-            let applied = self.socket.apply(&changes).await.map_err(|error| error.to_string())?;
-            self.state.writes += applied.done as u64;
-            refusal = applied.failed.first().map(|(_, error)| error.to_string());
-            self.read().await?;
+            if repair && !self.budget.take(Instant::now()) {
+                self.state.contested = Some(RestoreBudget::verdict(self.socket.neighbour(&changes)));
+                return Ok(Outcome::Yielded);
+            }
+            let Some(applied) = self.write(&changes, repair, newer).await? else { return Ok(Outcome::Superseded) };
+            refusal = applied.first_refusal.map(|(_, error)| (error.to_string(), applied.refused));
+            if refusal.is_none() {
+                self.clear_leftovers().await?;
+            }
+            if !self.read(newer).await? {
+                return Ok(Outcome::Superseded);
+            }
         }
+        self.verdict(order, refusal)
+    }
+
+    /// What is to be said after the last round.
+    fn verdict(&self, order: &Order, refusal: Option<(String, usize)>) -> Result<Outcome, String> {
         match refusal {
-            Some(refusal) => Err(refusal),
-            None if plan::difference(&order.fib, &self.state.observed).is_empty() => Ok(()),
+            Some((first, 1)) => Err(first),
+            Some((first, refused)) => Err(format!("{first} (and {} more were refused)", refused - 1)),
+            None if plan::difference(&order.fib, &self.state.observed).is_empty() => Ok(Outcome::Settled),
             None => Err("the kernel acknowledged every change but does not hold them; \
                          another program may be rewriting our tables"
                 .to_owned()),
         }
     }
 
-    async fn look(&mut self) {
-        self.state.error = self.read().await.err();
+    /// Writes changes; none when a newer order came meanwhile. What was acknowledged is then taken for what the kernel
+    /// holds, because the newer order cannot wait until it is read.
+    async fn write(&mut self, changes: &[Change], repair: bool, newer: &Orders) -> Result<Option<Applied>, String> {
+        // A closed channel is the end of the agent: what is left would only delay it.
+        let mut superseded = || newer.has_changed().unwrap_or(true);
+        let applied = self.socket.apply_until(changes, &mut superseded).await;
+        let superseded = applied.interrupted || superseded();
+        self.state.writes += applied.done as u64;
+        if repair {
+            self.count_repairs(&applied, changes);
+        }
+        if superseded || applied.broken.is_some() {
+            let observed = Arc::make_mut(&mut self.state.observed);
+            applied.accomplished(changes).for_each(|change| observed.absorb(change));
+        }
+        match applied.broken {
+            Some(error) => Err(error.to_string()),
+            None => Ok((!superseded).then_some(applied)),
+        }
+    }
+
+    /// The plan stands: what else carries our protocol number goes.
+    async fn clear_leftovers(&mut self) -> Result<(), String> {
+        let (cleared, refusal) = self.socket.clear_leftovers().await.map_err(|error| error.to_string())?;
+        self.state.writes += cleared as u64;
+        self.state.cleared += cleared as u64;
+        refusal.map_or(Ok(()), |error| Err(error.to_string()))
+    }
+
+    async fn look(&mut self, newer: &mut Orders) {
+        self.state.error = self.read(newer).await.err();
         self.state.failures = if self.state.error.is_some() { self.state.failures + 1 } else { 0 };
         self.publish();
     }
 
-    async fn read(&mut self) -> Result<(), String> {
+    /// Reads our tables; false when a newer order came first, which is worth more than the rest of an old picture.
+    async fn read(&mut self, newer: &mut Orders) -> Result<bool, String> {
         let began = Instant::now();
-        let observed = self.socket.read().await.map_err(|error| error.to_string())?;
+        let observed = tokio::select! {
+            biased;
+            observed = self.socket.read() => observed.map_err(|error| error.to_string())?,
+            _ = newer.changed() => {
+                // To be seen by the caller too.
+                newer.mark_changed();
+                self.doubtful = true;
+                return Ok(false);
+            }
+        };
         self.cost = began.elapsed();
         self.reads += 1;
+        self.doubtful = false;
         if observed != *self.state.observed {
             self.state.observed = Arc::new(observed);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Nothing new was ordered and yet the kernel differs: others took it away or added to it.
-    fn count_repairs(&mut self, order: &Order) {
-        if !order.write || self.settled.as_ref() != Some(&order.fib) {
-            return;
-        }
-        for change in plan::difference(&order.fib, &self.state.observed) {
+    fn count_repairs(&mut self, applied: &Applied, changes: &[Change]) {
+        for change in applied.accomplished(changes) {
             match change {
                 Change::DeleteRoute(..) | Change::DeleteRule(_) | Change::DeleteNextHop(_) => self.state.cleared += 1,
                 _ => self.state.put_back += 1,

@@ -13,11 +13,8 @@ use crate::{
     config,
     kernel::{FibSocket, KernelError},
     local::{Answer, ControlSocket, Request},
-    plan::{Change, Fib, difference},
+    plan::{Fib, difference},
 };
-
-/// Refusals that are shown; the rest is counted.
-const SHOWN: usize = 3;
 
 /// Asks the running agent; if none runs, does it here.
 pub fn run(global: &Global) -> Result<(), Failure> {
@@ -60,18 +57,23 @@ async fn remove_all(own: &config::Kernel) -> Result<usize, Failure> {
     let failed = |error: KernelError| Failure::new(Code::Failed, error);
     let mut fib = FibSocket::open(own).map_err(failed)?;
     let observed = fib.read().await.map_err(failed)?;
-    let applied = fib.apply(&difference(&Fib::default(), &observed)).await.map_err(failed)?;
-    if applied.failed.is_empty() { Ok(applied.done) } else { Err(refused(applied.done, &applied.failed)) }
+    let applied = fib.apply(&difference(&Fib::default(), &observed)).await;
+    if let Some(error) = applied.broken {
+        return Err(failed(error));
+    }
+    let (cleared, refusal) = fib.clear_leftovers().await.map_err(failed)?;
+    let done = applied.done + cleared;
+    match applied.first_refusal.map(|(_, error)| error).or(refusal) {
+        None => Ok(done),
+        Some(error) => Err(refused(done, &error)),
+    }
 }
 
-fn refused(done: usize, failed: &[(Change, KernelError)]) -> Failure {
-    let shown: Vec<_> = failed.iter().take(SHOWN).map(|(change, error)| format!("\n  {change:?}: {error}")).collect();
+fn refused(done: usize, first: &KernelError) -> Failure {
     Failure::new(
         Code::Failed,
         format_args!(
-            "{done} of {} objects removed; the kernel refused the others (run as root, or with CAP_NET_ADMIN){}",
-            done + failed.len(),
-            shown.concat()
+            "{done} objects removed; the kernel refused the others (run as root, or with CAP_NET_ADMIN)\n  {first}"
         ),
     )
 }

@@ -39,6 +39,8 @@ pub(super) const RULE_PREFERENCE: u32 = 7700;
 pub(super) const BACKUP_RULE_PREFERENCE: u32 = 7701;
 pub(super) const PROBE_RULE_PREFERENCE: u32 = 7690;
 pub(super) const PROTOCOL: u8 = 77;
+/// Twice what all service tags of Azure aggregate to, with room.
+pub(super) const MAX_ROUTES: u32 = 131_072;
 /// Far above what the kernel gives out by itself, from 1 on.
 pub(super) const NEXTHOP_BASE: u32 = 0x7700_0000;
 

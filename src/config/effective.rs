@@ -132,7 +132,8 @@ fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(to, "never_steer = {never}\nrule_preference = {}", kernel.rule_preference)?;
     writeln!(to, "backup_rule_preference = {}", kernel.backup_rule_preference)?;
     writeln!(to, "probe_rule_preference = {}", kernel.probe_rule_preference)?;
-    writeln!(to, "protocol = {}\nnexthop_base = {:#x}", kernel.protocol, kernel.nexthop_base)
+    writeln!(to, "protocol = {}\nnexthop_base = {:#x}", kernel.protocol, kernel.nexthop_base)?;
+    writeln!(to, "max_routes = {}", kernel.max_routes)
 }
 
 fn next_hop<A: Display>(spec: &NextHopSpec<A>) -> String {

@@ -258,6 +258,8 @@ pub struct Kernel {
     pub protocol: u8,
     /// First next-hop id of our range of 65,536; a multiple of that.
     pub nexthop_base: u32,
+    /// Most routes of classes over all tables; a plan with more is refused as a whole.
+    pub max_routes: u32,
     /// What happens to the routes when the agent is stopped.
     pub on_stop: OnStop,
     /// What happens to flows that moved and still leave with the address of the uplink that they left.
@@ -279,6 +281,7 @@ impl Default for Kernel {
             probe_rule_preference: defaults::PROBE_RULE_PREFERENCE,
             protocol: defaults::PROTOCOL,
             nexthop_base: defaults::NEXTHOP_BASE,
+            max_routes: defaults::MAX_ROUTES,
             on_stop: defaults::ON_STOP,
             moved_flows: defaults::MOVED_FLOWS,
         }

@@ -152,6 +152,11 @@ pub enum EventKind {
         #[serde(skip)]
         severity: Severity,
     },
+    /// Another program undoes what is repaired; it is fought no longer.
+    KernelContested {
+        /// Who, and what is done about it.
+        reason: String,
+    },
     /// The kernel refused a change, or could not be read.
     KernelFailed {
         /// What was tried and what the kernel said.
@@ -180,6 +185,7 @@ impl EventKind {
             Self::FlowsReset { .. } => "FlowsReset",
             Self::KernelRepaired { .. } => "KernelRepaired",
             Self::ConflictFound { .. } => "ConflictFound",
+            Self::KernelContested { .. } => "KernelContested",
             Self::KernelFailed { .. } => "KernelFailed",
             Self::SamplesDropped { .. } => "SamplesDropped",
         }
@@ -195,7 +201,7 @@ impl EventKind {
             | Self::PrefixWithdrawal { .. }
             | Self::KernelRepaired { .. }
             | Self::SamplesDropped { .. } => Severity::Warning,
-            Self::KernelFailed { .. } => Severity::Error,
+            Self::KernelContested { .. } | Self::KernelFailed { .. } => Severity::Error,
             Self::ConflictFound { severity, .. } => *severity,
             _ => Severity::Information,
         }
@@ -240,7 +246,7 @@ impl fmt::Display for EventKind {
             Self::ConflictFound { topic, finding, meaning, remedy, .. } => {
                 write!(f, "conflict ({topic}): {finding}; that means: {meaning}; remedy: {remedy}")
             }
-            Self::KernelFailed { reason } => write!(f, "kernel: {reason}"),
+            Self::KernelContested { reason } | Self::KernelFailed { reason } => write!(f, "kernel: {reason}"),
             Self::SamplesDropped { batches } => write!(f, "{batches} batches of samples dropped, oldest first"),
         }
     }

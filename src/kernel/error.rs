@@ -32,15 +32,15 @@ pub enum KernelError {
         /// What was tried, and on what.
         what: String,
     },
-    /// Another program has a next hop where ours should be; it is not touched.
-    #[error(
-        "cannot {what}: a program with route protocol {protocol} holds that id; choose another kernel.nexthop_base"
-    )]
+    /// Another program has something where ours should be; it is not touched.
+    #[error("cannot {what}: a program with route protocol {protocol} holds {remedy}")]
     Taken {
         /// What was tried.
         what: String,
         /// Protocol number of the other program.
         protocol: u8,
+        /// What it holds, and what to do about it.
+        remedy: &'static str,
     },
     /// The kernel does not know next-hop objects.
     #[error(

@@ -4,16 +4,21 @@
 //! for a reply without a deadline, and treats overruns, interrupted dumps and duplicates as normal.
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
-//! answers. [`decode`], [`route`], [`rule`] and [`nexthop`] know the messages. On top, [`read`], [`write`] and [`lookup`]
-//! serve [`FibSocket`]; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter,
-//! [`routes`] and [`objects`] keep them, [`shown`] makes of them what others see; [`conntrack`] serves [`FlowSocket`].
-//! [`mod@inventory`] serves the doctor.
+//! answers. [`decode`], [`route`], [`rule`], [`nexthop`] and [`encode`] know the messages. On top, [`read`], [`write`] and
+//! [`lookup`] serve [`FibSocket`], where [`seen`] and [`leftover`] tell what is not of the plan and [`guard`] what may never
+//! be; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter, [`routes`] and
+//! [`objects`] keep them, [`shown`] makes of them what others see; [`conntrack`] serves [`FlowSocket`], [`mod@inventory`] the
+//! doctor.
 
 mod conntrack;
 mod decode;
+mod describe;
+mod encode;
 mod error;
 mod frame;
+mod guard;
 mod inventory;
+mod leftover;
 mod lookup;
 mod message_type;
 mod neighbours;
@@ -26,6 +31,7 @@ mod read;
 mod route;
 mod routes;
 mod rule;
+mod seen;
 mod shown;
 mod sieve;
 mod socket;
@@ -37,18 +43,23 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
-use tokio::sync::watch::Sender;
+use tokio::{sync::watch::Sender, time::Instant};
 
 pub use conntrack::{Fate, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
 pub use error::{KernelError, Refusal};
+pub use guard::{Objection, inspect};
 pub use inventory::{Inventory, RuleAbilities, TableContents, inventory};
 
 use crate::{
     config::Kernel,
-    domain::{IfIndex, Interest, RouterState},
+    domain::{Family, IfIndex, Interest, RouterState},
     plan::{Change, Fib},
 };
 
@@ -79,13 +90,30 @@ pub async fn watch_router(
 /// What became of a list of changes.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Changes that the kernel acknowledged, or that were so already.
+    /// Changes that the kernel acknowledged.
     pub done: usize,
-    /// Changes that it refused, each with its error.
-    pub failed: Vec<(Change, KernelError)>,
+    /// Changes that found their work done: a rule that is there, an object that is gone.
+    pub already: usize,
+    /// Changes that were refused.
+    pub refused: usize,
+    /// The first of these, with its error.
+    pub first_refusal: Option<(Change, KernelError)>,
     /// Deletions that were not tried, because an addition before them was refused: what works is not taken away while
     /// its successor is missing.
     pub held_back: usize,
+    /// What was left was not tried, because something newer is wanted.
+    pub interrupted: bool,
+    /// The socket failed as a whole; what was not acknowledged until then may be so or not.
+    pub broken: Option<KernelError>,
+    /// For each change whether it is so now.
+    so: Vec<bool>,
+}
+
+impl Applied {
+    /// Those of `changes`, the list that was applied, that are so now.
+    pub fn accomplished<'a>(&'a self, changes: &'a [Change]) -> impl Iterator<Item = &'a Change> {
+        changes.iter().zip(&self.so).filter(|(_, so)| **so).map(|(change, _)| change)
+    }
 }
 
 /// Result of a route lookup.
@@ -99,13 +127,17 @@ pub struct Lookup {
     pub gateway: Option<IpAddr>,
 }
 
+/// How often all tables are searched for routes of ours; in between only those are read in which there were some.
+const SEARCH: Duration = Duration::from_secs(60);
+
 /// Reads and writes what is ours.
 #[derive(Debug)]
 pub struct FibSocket {
     socket: socket::RequestSocket,
     own: ownership::Ownership,
-    /// Next hops of others in our range of ids, as last read.
-    strangers: std::collections::BTreeMap<u32, u8>,
+    seen: seen::Seen,
+    holding: read::Holding,
+    searched: Option<Instant>,
 }
 
 impl FibSocket {
@@ -117,34 +149,87 @@ impl FibSocket {
         Ok(Self {
             socket: socket::RequestSocket::open(NETLINK_ROUTE)?,
             own: ownership::Ownership::new(own),
-            strangers: std::collections::BTreeMap::new(),
+            seen: seen::Seen::default(),
+            holding: read::Holding::new(),
+            searched: None,
         })
     }
 
     /// Reads everything of ours: next hops of our id range and protocol, routes of our tables and protocol, rules of
-    /// our protocol; both families. Needs no privileges.
+    /// our protocol; both families. What else carries our protocol number is remembered as [`Self::leftovers`]. Needs
+    /// no privileges. Safe to cancel.
     ///
     /// # Errors
     /// When the kernel has no next-hop objects, does not answer in time, or answers with an error.
     pub async fn read(&mut self) -> Result<Fib, KernelError> {
-        let found = read::fib(&mut self.socket, self.own).await?;
-        self.strangers = found.strangers;
+        if self.searched.is_none_or(|at| at.elapsed() >= SEARCH) {
+            self.holding = read::holding(&mut self.socket, self.own).await?;
+            self.searched = Some(Instant::now());
+            self.warn_of_misplaced();
+        }
+        let found = read::fib(&mut self.socket, self.own, &self.holding).await?;
+        self.seen = found.seen;
         Ok(found.fib)
+    }
+
+    /// A program that writes into the kernel's own tables under our number is not us, and would have been told so once.
+    fn warn_of_misplaced(&self) {
+        static TOLD: Once = Once::new();
+        let misplaced = self.holding.iter().find(|(_, table)| !ownership::Ownership::may_have_owned(*table));
+        if let Some((family, table)) = misplaced {
+            let protocol = self.own.protocol;
+            TOLD.call_once(|| {
+                log::warn!(
+                    "another program has {family} routes in table {table} under our protocol number {protocol}; they are \
+                     left alone, but choose another kernel.protocol: elsewhere what carries that number is taken for ours"
+                );
+            });
+        }
     }
 
     /// Applies changes in order, in batches, with every acknowledgement accounted for. Needs `CAP_NET_ADMIN`.
     ///
-    /// A change that finds its work done (a rule that is there, an object that is gone) counts as done. A gateway that
-    /// no connected prefix covers is taken to be on its link. A next hop of another program that was seen at the last
-    /// read is never overwritten.
+    /// A gateway that no connected prefix covers is taken to be on its link. What another program has in the place of
+    /// ours, as seen at the last read, is never overwritten: an IPv4 route is put before theirs, anything else refused.
+    pub async fn apply(&mut self, changes: &[Change]) -> Applied {
+        self.apply_until(changes, &mut || false).await
+    }
+
+    /// As [`Self::apply`], until `superseded` says between two batches that something newer is wanted.
+    pub async fn apply_until(
+        &mut self,
+        changes: &[Change],
+        superseded: &mut (dyn FnMut() -> bool + Send),
+    ) -> Applied {
+        for change in changes {
+            if let Change::AddRoute(table, prefix, _) = change {
+                self.holding.insert((Family::of_net(*prefix), *table));
+            }
+        }
+        let Self { socket, own, seen, .. } = self;
+        write::Writer { socket, own: *own, seen, superseded }.apply(changes).await
+    }
+
+    /// How many objects carry our protocol number and are of no plan, as last read: of another version, of another
+    /// configuration, made by hand, or left behind by a change that was not finished.
+    pub fn leftovers(&self) -> usize {
+        self.seen.leftovers.len() + self.seen.shadows.len()
+    }
+
+    /// Deletes the leftovers; returns how many went, and the first refusal. To be called when the plan stands: traffic
+    /// may still run on them. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
-    /// When the socket fails as a whole; refusals of single changes are in [`Applied`].
-    pub async fn apply(&mut self, changes: &[Change]) -> Result<Applied, KernelError> {
-        let (mut refused, free) = write::split_taken(changes, &self.strangers);
-        let mut applied = write::apply(&mut self.socket, self.own, &free, !refused.is_empty()).await?;
-        applied.failed.append(&mut refused);
-        Ok(applied)
+    /// When the socket fails as a whole.
+    pub async fn clear_leftovers(&mut self) -> Result<(usize, Option<KernelError>), KernelError> {
+        let leftovers = std::mem::take(&mut self.seen.leftovers);
+        write::clear(&mut self.socket, self.own, &leftovers).await
+    }
+
+    /// Protocol number of a program that has something of its own in the place of what one of `changes` sets, as last
+    /// read.
+    pub fn neighbour(&self, changes: &[Change]) -> Option<u8> {
+        changes.iter().find_map(|change| self.seen.neighbour(change))
     }
 
     /// Asks the kernel where a packet forwarded to `destination` goes; `from` is the interface it would arrive on

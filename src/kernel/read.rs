@@ -1,7 +1,9 @@
-//! Lists what is ours: next hops, groups, routes, rules.
+//! Lists what is ours: next hops, groups, routes, rules; and what stands around it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use ipnet::IpNet;
+use netlink_packet_core::DecodeError;
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAttribute, RouteMessage},
@@ -10,12 +12,14 @@ use netlink_packet_route::{
 
 use super::{
     KernelError,
-    frame::Request,
+    frame::{Message, Request},
+    leftover::{LEFTOVERS, LeftRoute, Leftover},
     message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
     nexthop::NextHopMessage,
-    ownership::Ownership,
+    ownership::{METRIC_V6, Ownership},
     route::{RouteHead, RouteRecord},
     rule,
+    seen::Seen,
     socket::RequestSocket,
 };
 use crate::{
@@ -23,28 +27,39 @@ use crate::{
     plan::{Fib, NextHopId, Rule, Via},
 };
 
-/// Everything of ours, and what stands in its way.
+/// Everything of ours, and what stands around it.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) fib: Fib,
-    /// Next hops of other protocols in our range of ids, with their protocol.
-    pub(super) strangers: BTreeMap<u32, u8>,
+    pub(super) seen: Seen,
 }
 
-/// Reads everything of ours.
-pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership) -> Result<Found, KernelError> {
-    let Found { mut fib, strangers } = next_hops(socket, own).await?;
-    let mut listed = Routes::new();
+/// Tables that hold routes of our protocol, by family.
+pub(super) type Holding = BTreeSet<(Family, u32)>;
+
+type Row = ((u32, IpNet), Via);
+
+/// Reads everything of ours. Routes are listed table by table: those of the classes, and those of `holding`.
+pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership, holding: &Holding) -> Result<Found, KernelError> {
+    let mut found = next_hops(socket, own).await?;
+    let mut rows: Vec<Row> = Vec::new();
     for family in Family::BOTH {
-        for table in own.tables() {
-            listed.extend(routes(socket, own, family, table).await?);
+        let classes = own.class_tables().into_iter();
+        let others = holding.iter().filter(|(of, table)| *of == family && !own.class_tables().contains(table));
+        let others = others.filter(|(_, table)| Ownership::may_have_owned(*table));
+        for table in classes.chain(others.map(|(_, table)| *table)) {
+            let listed = routes(socket, own, family, table).await?;
+            rows.extend(listed.rows);
+            found.seen.take(listed.seen);
             tokio::task::yield_now().await;
         }
-        fib.rules.extend(rules(socket, own, family).await?);
+        let (rules, leftovers) = rules(socket, own, family).await?;
+        found.fib.rules.extend(rules);
+        found.seen.take(Seen { leftovers, ..Seen::default() });
     }
     // In one go: the kernel lists in order, and a sorted list becomes a map much faster than entry by entry.
-    fib.routes = listed.into_iter().collect();
-    Ok(Found { fib, strangers })
+    found.fib.routes = rows.into_iter().collect();
+    Ok(found)
 }
 
 /// The number of a family in netlink headers.
@@ -71,20 +86,66 @@ async fn next_hops(socket: &mut RequestSocket, own: Ownership) -> Result<Found, 
 }
 
 fn take_next_hop(found: &mut Found, own: Ownership, message: &NextHopMessage) {
-    let Some(id) = message.id.filter(|id| own.claims_next_hop(*id)) else {
-        return;
-    };
-    let fib = &mut found.fib;
-    if message.protocol != own.protocol {
-        found.strangers.insert(id, message.protocol);
-    } else if let Some(members) = &message.group {
-        fib.groups.insert(NextHopId(id), members.iter().map(|member| NextHopId(member.id)).collect());
-    } else if let Some(index) = message.interface {
-        fib.next_hops.insert(NextHopId(id), NextHop { index: IfIndex(index), gateway: message.gateway });
+    let Some(id) = message.id else { return };
+    let (ours, claimed) = (message.protocol == own.protocol, own.claims_next_hop(id));
+    match (ours, claimed, &message.group, message.interface) {
+        (false, true, ..) => _ = found.seen.next_hops.insert(id, message.protocol),
+        (false, false, ..) => {}
+        (true, true, Some(members), _) => {
+            let members = members.iter().map(|member| NextHopId(member.id)).collect();
+            found.fib.groups.insert(NextHopId(id), members);
+        }
+        (true, true, None, Some(index)) => {
+            let next_hop = NextHop { index: IfIndex(index), gateway: message.gateway };
+            found.fib.next_hops.insert(NextHopId(id), next_hop);
+        }
+        // A black hole, or one out of our range.
+        (true, ..) => found.seen.leave(Leftover::NextHop(id)),
     }
 }
 
-type Routes = Vec<((u32, ipnet::IpNet), Via)>;
+/// The tables in which there are routes of our protocol, whatever tables these are. The kernel walks all routes of the
+/// router for it: rarely to be asked.
+pub(super) async fn holding(socket: &mut RequestSocket, own: Ownership) -> Result<Holding, KernelError> {
+    let mut holding = Holding::new();
+    for family in Family::BOTH {
+        let request = routes_request(own, family, None);
+        let what = format!("list the tables with {family} routes of ours");
+        let listed = socket.dump(&what, request, |tables: &mut BTreeSet<u32>, message| {
+            if let Some(head) = head_of(message, family)?.filter(|head| head.protocol == own.protocol) {
+                tables.insert(RouteRecord::parse(head, message.payload)?.table);
+            }
+            Ok(())
+        });
+        holding.extend(absent_is_empty(listed.await)?.into_iter().map(|table| (family, table)));
+    }
+    Ok(holding)
+}
+
+fn routes_request(own: Ownership, family: Family, table: Option<u32>) -> Request {
+    let mut filter = RouteMessage::default();
+    filter.header.address_family = address_family(family);
+    match table {
+        // Of all protocols: what others have there is not to be overwritten.
+        Some(table) => filter.attributes.push(RouteAttribute::Table(table)),
+        None => filter.header.protocol = own.protocol.into(),
+    }
+    Request::new(RTM_GETROUTE, 0, &filter)
+}
+
+/// The filter is the kernel's to apply, but a kernel without IPv6 answers for all families.
+fn head_of(message: &Message<'_>, family: Family) -> Result<Option<RouteHead>, DecodeError> {
+    if message.kind != RTM_NEWROUTE {
+        return Ok(None);
+    }
+    Ok(RouteHead::parse(message.payload)?.filter(|head| head.family == family))
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub(super) rows: Vec<Row>,
+    pub(super) seen: Seen,
+}
 
 async fn routes(
     socket: &mut RequestSocket,
@@ -92,26 +153,73 @@ async fn routes(
     family: Family,
     table: u32,
 ) -> Result<Routes, KernelError> {
-    let mut filter = RouteMessage::default();
-    filter.header.address_family = address_family(family);
-    filter.header.protocol = own.protocol.into();
-    filter.attributes.push(RouteAttribute::Table(table));
-    let request = Request::new(RTM_GETROUTE, 0, &filter);
+    let request = routes_request(own, family, Some(table));
     let what = format!("list {family} routes of table {table}");
     let listed = socket.dump(&what, request, |routes: &mut Routes, message| {
-        // The filter is the kernel's to apply, but a kernel without IPv6 answers for all families.
-        if message.kind == RTM_NEWROUTE
-            && let Some(head) = RouteHead::parse(message.payload)?
-            && (head.family, head.protocol) == (family, own.protocol)
-        {
-            let route = RouteRecord::parse(head.dead_or_alive(), message.payload)?;
-            if let Some(via) = via(&route).filter(|_| route.table == table && route.unicast) {
-                routes.push(((table, route.destination), via));
+        if let Some(head) = head_of(message, family)? {
+            let record = RouteRecord::parse(head.dead_or_alive(), message.payload)?;
+            if let (true, Some([_, _, _, tos, _, _, _, kind])) =
+                (record.table == table, message.payload.first_chunk())
+            {
+                routes.take(own, &record, *tos, *kind);
             }
         }
         Ok(())
     });
     absent_is_empty(listed.await)
+}
+
+impl Routes {
+    /// Takes a route of one of our tables for what it is: ours, a leftover of ours, or in the way of ours.
+    pub(super) fn take(&mut self, own: Ownership, record: &RouteRecord, tos: u8, kind: u8) {
+        let key = (record.table, record.destination);
+        let in_place =
+            tos == 0 && own.owns_table(record.table) && Ownership::is_our_metric(record.family, record.metric);
+        if record.protocol != own.protocol {
+            if in_place {
+                self.seen.routes.insert(key, record.protocol);
+            }
+            return;
+        }
+        match via(record).filter(|_| in_place && record.unicast) {
+            Some(via) => self.take_in_place(key, via, record, tos, kind),
+            None => self.seen.leave(Leftover::Route(left_route(record, tos, kind))),
+        }
+    }
+
+    /// Of several in one place the first is the one that the kernel looks at; it lists them in that order.
+    fn take_in_place(&mut self, key: (u32, IpNet), via: Via, record: &RouteRecord, tos: u8, kind: u8) {
+        let v6 = record.family == Family::Ipv6;
+        let Some((_, held)) = self.rows.last().filter(|(last, _)| *last == key) else {
+            self.rows.push((key, via));
+            if v6 && record.metric != METRIC_V6 {
+                self.seen.metrics.insert(key, vec![record.metric]);
+            }
+            return;
+        };
+        let mut metrics = self.seen.metrics(key);
+        if *held == via && (!v6 || metrics.contains(&record.metric)) {
+            // The very same again is a list that was cut in two, not a second route.
+            return;
+        }
+        if v6 {
+            metrics.push(record.metric);
+            self.seen.metrics.insert(key, metrics);
+        }
+        self.seen.shade(left_route(record, tos, kind));
+    }
+}
+
+fn left_route(record: &RouteRecord, tos: u8, kind: u8) -> LeftRoute {
+    LeftRoute {
+        table: record.table,
+        prefix: record.destination,
+        metric: record.metric,
+        tos,
+        kind,
+        next_hop_id: record.next_hop_id,
+        way: record.way,
+    }
 }
 
 fn via(route: &RouteRecord) -> Option<Via> {
@@ -131,15 +239,22 @@ fn absent_is_empty<T: Default>(listed: Result<T, KernelError>) -> Result<T, Kern
     }
 }
 
-async fn rules(socket: &mut RequestSocket, own: Ownership, family: Family) -> Result<Vec<Rule>, KernelError> {
+type Rules = (Vec<Rule>, Vec<Leftover>);
+
+async fn rules(socket: &mut RequestSocket, own: Ownership, family: Family) -> Result<Rules, KernelError> {
     let mut filter = RuleMessage::default();
     filter.header.family = address_family(family);
     let request = Request::new(RTM_GETRULE, 0, &filter);
     let what = format!("list {family} rules");
-    let listed = socket.dump(&what, request, |rules: &mut Vec<Rule>, message| {
-        if message.kind == RTM_NEWRULE {
-            let record = rule::parse(message.payload, family)?.filter(|record| record.protocol == own.protocol);
-            rules.extend(record.and_then(|record| record.rule));
+    let listed = socket.dump(&what, request, |(rules, leftovers): &mut Rules, message| {
+        if message.kind != RTM_NEWRULE {
+            return Ok(());
+        }
+        let record = rule::parse(message.payload, family)?.filter(|record| record.protocol == own.protocol);
+        match record.map(|record| record.rule) {
+            Some(Some(rule)) if !rules.contains(&rule) => rules.push(rule),
+            Some(_) if leftovers.len() < LEFTOVERS => leftovers.push(Leftover::Rule(message.payload.to_vec())),
+            _ => {}
         }
         Ok(())
     });

@@ -1,258 +1,282 @@
-//! Changes into messages, verdicts into results.
+//! Applies changes: batches out, verdicts in, each of them accounted for.
 
-use std::{collections::BTreeMap, net::IpAddr};
-
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::{
-    AddressFamily,
-    route::{RouteAttribute, RouteFlags, RouteMessage, RouteScope, RouteType, RouteVia},
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
+
+use tokio::time::sleep;
 
 use super::{
     Applied, KernelError,
+    describe::describe_change,
+    encode::{OnLink, add_rule_beside, requests},
     error::Refusal,
     frame::Request,
-    message_type::{RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
-    nexthop::{GroupMember, NextHopMessage, RTNH_F_ONLINK},
+    leftover::Leftover,
     ownership::Ownership,
-    read::address_family,
-    rule,
+    seen::Seen,
     socket::RequestSocket,
 };
 use crate::{
-    domain::{Family, NextHop},
-    plan::{Change, NextHopId, Via},
+    domain::IfIndex,
+    plan::{Change, Via},
 };
-
-const SET: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 
 /// Messages in one datagram. Each is acknowledged by a datagram of its own, and the acknowledgements of a batch must
 /// fit into the receive queue of a process that may not enlarge it (212,992 bytes, near 1 KiB each).
 const BATCH: usize = 64;
 
-/// Whether a gateway is taken to be on the link although no connected prefix covers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnLink {
-    /// The kernel must find it in a connected prefix: a typing error in a gateway is refused.
-    Proven,
-    /// It is on the link because the configuration or the router's own default route says so.
-    Asserted,
+/// How long a route is left behind the one that took its place: longer than any packet that has just found it needs.
+const GRACE: Duration = Duration::from_millis(2);
+
+const WHAT: &str = "write next hops, routes and rules";
+
+/// What is needed to write.
+pub(super) struct Writer<'a> {
+    pub(super) socket: &'a mut RequestSocket,
+    pub(super) own: Ownership,
+    pub(super) seen: &'a mut Seen,
+    /// Asked between batches: whether what is being written is wanted no more.
+    pub(super) superseded: &'a mut (dyn FnMut() -> bool + Send),
 }
 
-/// Applies changes in order.
-///
-/// Deletions are held back once an addition was refused: by the kernel, or before (`refused_before`).
-pub(super) async fn apply(
-    socket: &mut RequestSocket,
-    own: Ownership,
-    changes: &[Change],
-    refused_before: bool,
-) -> Result<Applied, KernelError> {
-    let mut applied = Applied::default();
-    // Of one kind only, so that a next hop is there, with its second attempt, before a group that refers to it.
-    for alike in changes.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
-        if (refused_before || !applied.failed.is_empty()) && alike.iter().all(is_deletion) {
-            // What was to take the place of these is not there.
-            applied.held_back += alike.len();
-            continue;
+/// What the kernel said of a change.
+enum Verdict {
+    Done,
+    AlreadySo,
+    Refused(Refusal),
+}
+
+impl Writer<'_> {
+    /// Applies changes in order. Deletions are held back once an addition was refused.
+    pub(super) async fn apply(mut self, changes: &[Change]) -> Applied {
+        let mut applied = Applied { so: vec![false; changes.len()], ..Applied::default() };
+        applied.broken = self.drop_shadows().await.err();
+        if applied.broken.is_none() {
+            self.apply_all(changes, &mut applied).await;
         }
-        for batch in alike.chunks(BATCH) {
+        if applied.broken.is_none() && !applied.interrupted && !self.seen.shadows.is_empty() {
+            sleep(GRACE).await;
+            applied.broken = self.drop_shadows().await.err();
+        }
+        applied
+    }
+
+    async fn apply_all(&mut self, changes: &[Change], applied: &mut Applied) {
+        let mut first = 0;
+        // Of one kind only, so that a next hop is there, with its second attempt, before a group that refers to it.
+        for alike in changes.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
+            if applied.refused > 0 && alike.iter().all(is_deletion) {
+                // What was to take the place of these is not there.
+                applied.held_back += alike.len();
+            } else if !self.apply_alike(alike, first, applied).await {
+                return;
+            }
+            first += alike.len();
+        }
+    }
+
+    /// Deletes the routes that others of ours stand before. One that cannot be deleted is found again at the next read.
+    async fn drop_shadows(&mut self) -> Result<(), KernelError> {
+        let shadows = std::mem::take(&mut self.seen.shadows);
+        for batch in shadows.chunks(BATCH) {
             tokio::task::yield_now().await;
-            for (change, refusal) in attempt(socket, own, batch, OnLink::Proven, &mut applied).await? {
-                if !is_gateway_unreachable(&change, &refusal) {
-                    applied.failed.push(failure(change, refusal));
-                    continue;
+            let messages = batch.iter().map(|shadow| shadow.deletion(self.own)).collect();
+            for (shadow, verdict) in batch.iter().zip(self.socket.execute(WHAT, messages).await?) {
+                match verdict {
+                    Err(refusal) if !is_gone(&refusal) => {
+                        log::debug!("route {} in table {} stays: {refusal}", shadow.prefix, shadow.table);
+                    }
+                    _ => self.seen.unshade(shadow),
                 }
-                let again = std::slice::from_ref(&change);
-                let refused = attempt(socket, own, again, OnLink::Asserted, &mut applied).await?;
-                applied.failed.extend(refused.into_iter().map(|(change, refusal)| failure(change, refusal)));
             }
         }
+        Ok(())
     }
-    Ok(applied)
+
+    /// False when the rest is not to be tried.
+    async fn apply_alike(&mut self, alike: &[Change], first: usize, applied: &mut Applied) -> bool {
+        let mut rest = alike;
+        while !rest.is_empty() {
+            if (self.superseded)() {
+                applied.interrupted = true;
+                return false;
+            }
+            tokio::task::yield_now().await;
+            let at = first + alike.len() - rest.len();
+            match self.apply_batch(rest, at, applied).await {
+                Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
+                Err(error) => {
+                    applied.broken = Some(error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sends as many of `changes` as fit into one batch, and says how many these were.
+    async fn apply_batch(
+        &mut self,
+        changes: &[Change],
+        first: usize,
+        applied: &mut Applied,
+    ) -> Result<usize, KernelError> {
+        let (mut batch, mut messages, mut taken) = (Vec::new(), Vec::new(), 0);
+        for (change, position) in changes.iter().zip(first..) {
+            if messages.len() >= BATCH {
+                break;
+            }
+            taken += 1;
+            if let Some(protocol) = self.seen.holder(change) {
+                applied.refuse(change, taken_by(change, protocol));
+                continue;
+            }
+            let of_change = requests(self.own, self.seen, change, OnLink::Proven);
+            batch.push((change, position, of_change.len()));
+            messages.extend(of_change);
+        }
+        let mut verdicts = self.socket.execute(WHAT, messages).await?.into_iter();
+        for (change, position, messages) in batch {
+            let verdict = together(change, verdicts.by_ref().take(messages));
+            let verdict = match verdict {
+                Verdict::Refused(refusal) => self.second_attempt(change, refusal).await?,
+                verdict => verdict,
+            };
+            self.count(change, position, verdict, applied);
+        }
+        Ok(taken)
+    }
+
+    fn count(&mut self, change: &Change, position: usize, verdict: Verdict, applied: &mut Applied) {
+        match verdict {
+            Verdict::Refused(refusal) => {
+                return applied.refuse(change, KernelError::refused(describe_change(change), refusal));
+            }
+            Verdict::Done => applied.done += 1,
+            Verdict::AlreadySo => applied.already += 1,
+        }
+        self.seen.absorb(change);
+        if let Some(so) = applied.so.get_mut(position) {
+            *so = true;
+        }
+    }
+
+    /// What is refused for a reason that we know is tried once more in another way.
+    async fn second_attempt(&mut self, change: &Change, refusal: Refusal) -> Result<Verdict, KernelError> {
+        let messages = match change {
+            Change::AddRule(rule) if refusal.errno == libc::EEXIST => {
+                if !self.seen.leftovers.iter().any(|left| matches!(left, Leftover::Rule(_))) {
+                    return Ok(Verdict::AlreadySo);
+                }
+                vec![add_rule_beside(self.own, rule)]
+            }
+            _ => match unreachable_gateway(change, &refusal) {
+                Some((index, gateway)) => {
+                    tell_on_link(index, gateway);
+                    requests(self.own, self.seen, change, OnLink::Asserted)
+                }
+                None => return Ok(Verdict::Refused(refusal)),
+            },
+        };
+        let verdicts = self.socket.execute(WHAT, messages).await?;
+        Ok(together(change, verdicts.into_iter()))
+    }
 }
 
-/// Sends one batch, counts what is done and returns what was refused.
-async fn attempt(
+/// Deletes what is left over; returns how much went, and the first refusal.
+pub(super) async fn clear(
     socket: &mut RequestSocket,
     own: Ownership,
-    batch: &[Change],
-    on_link: OnLink,
-    applied: &mut Applied,
-) -> Result<Vec<(Change, Refusal)>, KernelError> {
-    let requests = batch.iter().map(|change| request(own, change, on_link)).collect();
-    let verdicts = socket.execute("write next hops, routes and rules", requests).await?;
-    let mut refused = Vec::new();
-    for (change, verdict) in batch.iter().zip(verdicts) {
-        match verdict {
-            Err(refusal) if !is_already_so(change, &refusal) => refused.push((change.clone(), refusal)),
-            _ => applied.done += 1,
+    leftovers: &[Leftover],
+) -> Result<(usize, Option<KernelError>), KernelError> {
+    let (mut cleared, mut first) = (0, None);
+    for batch in leftovers.chunks(BATCH) {
+        tokio::task::yield_now().await;
+        let messages: Vec<Request> = batch.iter().map(|left| left.deletion(own)).collect();
+        for (left, verdict) in batch.iter().zip(socket.execute("remove leftovers", messages).await?) {
+            match verdict {
+                Ok(()) => cleared += 1,
+                Err(refusal) if is_gone(&refusal) => {}
+                Err(refusal) if first.is_none() => {
+                    let what = format!("delete {}, which an earlier run left", left.describe());
+                    first = Some(KernelError::refused(what, refusal));
+                }
+                Err(_) => {}
+            }
         }
     }
-    Ok(refused)
+    Ok((cleared, first))
 }
 
-/// Sets aside the changes that would overwrite a next hop of another program.
-pub(super) fn split_taken(
-    changes: &[Change],
-    strangers: &BTreeMap<u32, u8>,
-) -> (Vec<(Change, KernelError)>, Vec<Change>) {
-    let (mut refused, mut free) = (Vec::new(), Vec::with_capacity(changes.len()));
-    for change in changes {
-        let holder = match change {
-            Change::SetNextHop(id, ..) | Change::SetGroup(id, _) => strangers.get(&id.0),
-            _ => None,
-        };
-        match holder {
-            Some(protocol) => {
-                refused.push((
-                    change.clone(),
-                    KernelError::Taken { what: describe_change(change), protocol: *protocol },
-                ));
-            }
-            None => free.push(change.clone()),
+impl Applied {
+    /// Counts a refusal; of the errors only the first is kept: a hundred thousand of them say no more.
+    fn refuse(&mut self, change: &Change, error: KernelError) {
+        self.refused += 1;
+        if self.first_refusal.is_none() {
+            self.first_refusal = Some((change.clone(), error));
         }
     }
-    (refused, free)
+}
+
+fn taken_by(change: &Change, protocol: u8) -> KernelError {
+    let remedy = match change {
+        Change::AddRoute(..) | Change::MoveRoute { .. } => {
+            "a route of the same prefix and metric there; remove it, or choose another table under [kernel]"
+        }
+        _ => "that id; choose another kernel.nexthop_base",
+    };
+    KernelError::Taken { what: describe_change(change), protocol, remedy }
+}
+
+/// The verdict on a change of several messages: refused with the first refusal, done when anything was.
+fn together(change: &Change, verdicts: impl Iterator<Item = Result<(), Refusal>>) -> Verdict {
+    let mut combined = Verdict::AlreadySo;
+    for (message, verdict) in verdicts.enumerate() {
+        match verdict {
+            Ok(()) => combined = Verdict::Done,
+            // What follows the first message of a change deletes what it replaced.
+            Err(refusal) if is_gone(&refusal) && (is_deletion(change) || message > 0) => {}
+            Err(refusal) => return Verdict::Refused(refusal),
+        }
+    }
+    combined
 }
 
 fn is_deletion(change: &Change) -> bool {
     matches!(change, Change::DeleteRoute(..) | Change::DeleteRule(_) | Change::DeleteNextHop(_))
 }
 
-/// What was to be there is there, or what was to go is gone.
-fn is_already_so(change: &Change, refusal: &Refusal) -> bool {
-    match change {
-        Change::AddRule(_) => refusal.errno == libc::EEXIST,
-        _ => is_deletion(change) && matches!(refusal.errno, libc::ENOENT | libc::ESRCH),
-    }
+fn is_gone(refusal: &Refusal) -> bool {
+    matches!(refusal.errno, libc::ENOENT | libc::ESRCH)
 }
 
 /// The kernel found no connected prefix for the gateway (`ENETUNREACH` for IPv4, `EHOSTUNREACH` for IPv6).
-fn is_gateway_unreachable(change: &Change, refusal: &Refusal) -> bool {
-    let gateway = match change {
-        Change::SetNextHop(_, _, next_hop) | Change::SetRoute(_, _, Via::NextHop(next_hop)) => next_hop.gateway,
-        _ => None,
+fn unreachable_gateway(change: &Change, refusal: &Refusal) -> Option<(IfIndex, IpAddr)> {
+    let (Change::SetNextHop(_, _, next_hop)
+    | Change::AddRoute(_, _, Via::NextHop(next_hop))
+    | Change::MoveRoute { to: Via::NextHop(next_hop), .. }) = change
+    else {
+        return None;
     };
-    gateway.is_some() && matches!(refusal.errno, libc::ENETUNREACH | libc::EHOSTUNREACH)
+    let unreachable = matches!(refusal.errno, libc::ENETUNREACH | libc::EHOSTUNREACH);
+    next_hop.gateway.filter(|_| unreachable).map(|gateway| (next_hop.index, gateway))
 }
 
-fn failure(change: Change, refusal: Refusal) -> (Change, KernelError) {
-    let error = KernelError::refused(describe_change(&change), refusal);
-    (change, error)
-}
-
-fn describe_change(change: &Change) -> String {
-    match change {
-        Change::SetNextHop(id, _, next_hop) => format!("set next hop {} to {}", id.0, describe(next_hop)),
-        Change::SetGroup(id, members) => {
-            format!("set next-hop group {} to {:?}", id.0, members.iter().map(|member| member.0).collect::<Vec<_>>())
-        }
-        Change::SetRoute(table, prefix, Via::Group(id)) => {
-            format!("set route {prefix} of table {table} to next-hop group {}", id.0)
-        }
-        Change::SetRoute(table, prefix, Via::NextHop(next_hop)) => {
-            format!("set route {prefix} of table {table} to {}", describe(next_hop))
-        }
-        Change::DeleteRoute(table, prefix) => format!("delete route {prefix} of table {table}"),
-        Change::AddRule(rule) => format!("add {} rule {} to table {}", rule.family, rule.preference, rule.table),
-        Change::DeleteRule(rule) => {
-            format!("delete {} rule {} to table {}", rule.family, rule.preference, rule.table)
-        }
-        Change::DeleteNextHop(id) => format!("delete next hop {}", id.0),
-    }
-}
-
-fn describe(next_hop: &NextHop) -> String {
-    match next_hop.gateway {
-        Some(gateway) => format!("{gateway} by interface {}", next_hop.index.0),
-        None => format!("interface {}", next_hop.index.0),
-    }
-}
-
-fn request(own: Ownership, change: &Change, on_link: OnLink) -> Request {
-    match change {
-        Change::SetNextHop(id, family, next_hop) => {
-            Request::new(RTM_NEWNEXTHOP, SET, &next_hop_message(own, *id, *family, next_hop, on_link))
-        }
-        Change::SetGroup(id, members) => Request::new(RTM_NEWNEXTHOP, SET, &group_message(own, *id, members)),
-        Change::SetRoute(table, prefix, via) => {
-            Request::new(RTM_NEWROUTE, SET, &route_message(own, *table, *prefix, via, on_link))
-        }
-        Change::DeleteRoute(table, prefix) => Request::new(RTM_DELROUTE, 0, &route_key(own, *table, *prefix)),
-        Change::AddRule(rule) => Request::new(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &rule::message(own, rule)),
-        Change::DeleteRule(rule) => Request::new(RTM_DELRULE, 0, &rule::message(own, rule)),
-        Change::DeleteNextHop(id) => {
-            Request::new(RTM_DELNEXTHOP, 0, &NextHopMessage { id: Some(id.0), ..NextHopMessage::default() })
-        }
-    }
-}
-
-fn next_hop_message(
-    own: Ownership,
-    id: NextHopId,
-    family: Family,
-    next_hop: &NextHop,
-    on_link: OnLink,
-) -> NextHopMessage {
-    NextHopMessage {
-        // The object is of its gateway's family; IPv4 routes may refer to one with an IPv6 gateway.
-        family: address_family(next_hop.gateway.map_or(family, Family::of)),
-        protocol: own.protocol,
-        flags: if on_link == OnLink::Asserted { RTNH_F_ONLINK } else { 0 },
-        id: Some(id.0),
-        interface: Some(next_hop.index.0),
-        gateway: next_hop.gateway,
-        ..NextHopMessage::default()
-    }
-}
-
-fn group_message(own: Ownership, id: NextHopId, members: &[NextHopId]) -> NextHopMessage {
-    NextHopMessage {
-        family: AddressFamily::Unspec,
-        protocol: own.protocol,
-        id: Some(id.0),
-        group: Some(members.iter().map(|member| GroupMember { id: member.0, weight: 0 }).collect()),
-        ..NextHopMessage::default()
-    }
-}
-
-/// What names a route of ours; the protocol keeps those of others out of it.
-fn route_key(own: Ownership, table: u32, prefix: ipnet::IpNet) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = address_family(Family::of_net(prefix));
-    message.header.destination_prefix_length = prefix.prefix_len();
-    message.header.protocol = own.protocol.into();
-    message.header.scope = RouteScope::NoWhere;
-    message.attributes = vec![RouteAttribute::Destination(prefix.network().into()), RouteAttribute::Table(table)];
-    message
-}
-
-fn route_message(own: Ownership, table: u32, prefix: ipnet::IpNet, via: &Via, on_link: OnLink) -> RouteMessage {
-    let mut message = route_key(own, table, prefix);
-    message.header.kind = RouteType::Unicast;
-    message.header.scope = RouteScope::Universe;
-    match via {
-        Via::Group(id) => message.attributes.push(RouteAttribute::NhId(id.0)),
-        Via::NextHop(next_hop) => {
-            message.attributes.push(RouteAttribute::Oif(next_hop.index.0));
-            match next_hop.gateway {
-                Some(gateway) => message.attributes.push(gateway_attribute(prefix, gateway)),
-                None if prefix.addr().is_ipv4() => message.header.scope = RouteScope::Link,
-                None => {}
-            }
-            if on_link == OnLink::Asserted {
-                message.header.flags = RouteFlags::Onlink;
-            }
-        }
-    }
-    message
-}
-
-fn gateway_attribute(prefix: ipnet::IpNet, gateway: IpAddr) -> RouteAttribute {
-    if Family::of(gateway) == Family::of_net(prefix) {
-        RouteAttribute::Gateway(gateway.into())
-    } else {
-        RouteAttribute::Via(RouteVia::from(gateway))
+/// Says once of each gateway that it is believed.
+fn tell_on_link(index: IfIndex, gateway: IpAddr) {
+    /// Beyond that, a router whose gateways change all the time has been told often enough.
+    const TOLD: usize = 64;
+    static SAID: Mutex<BTreeSet<(IfIndex, IpAddr)>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.len() < TOLD && said.insert((index, gateway)) {
+        log::warn!(
+            "no connected prefix of interface {} covers the gateway {gateway}: it is taken to be on that link; if it is \
+             not, correct the gateway of the uplink",
+            index.0
+        );
     }
 }

@@ -70,11 +70,16 @@ fn table_routes(fib: &Fib, table: u32) -> impl Iterator<Item = (IpNet, Via)> {
 }
 
 fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
-    let mut routes: Vec<(IpNet, Via)> = table_routes(desired, table)
-        .filter(|(prefix, via)| observed.routes.get(&(table, *prefix)) != Some(via))
-        .collect();
-    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.prefix_len()));
-    routes.into_iter().map(|(prefix, via)| Change::SetRoute(table, prefix, via)).collect()
+    let mut changes: Vec<(IpNet, Change)> = Vec::new();
+    for (prefix, via) in table_routes(desired, table) {
+        match observed.routes.get(&(table, prefix)) {
+            Some(held) if *held == via => {}
+            Some(held) => changes.push((prefix, Change::MoveRoute { table, prefix, from: *held, to: via })),
+            None => changes.push((prefix, Change::AddRoute(table, prefix, via))),
+        }
+    }
+    changes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.prefix_len()));
+    changes.into_iter().map(|(_, change)| change).collect()
 }
 
 fn rules_added(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
@@ -136,4 +141,31 @@ fn without_conflicts<'a>(desired: &Fib, observed: &'a Fib) -> (Vec<Change>, Cow<
     let standing = rest.groups.clone();
     rest.routes.retain(|_, via| !matches!(via, Via::Group(group) if !standing.contains_key(group)));
     (groups.into_iter().chain(next_hops).map(Change::DeleteNextHop).collect(), Cow::Owned(rest))
+}
+
+impl Fib {
+    /// What is held once the kernel has acknowledged a change: with a next hop go the routes and memberships that hang on
+    /// it. Lets a list of changes be left half-way and the next one begin from there.
+    pub fn absorb(&mut self, change: &Change) {
+        match change {
+            Change::SetNextHop(id, _, next_hop) => _ = self.next_hops.insert(*id, *next_hop),
+            Change::SetGroup(id, members) => _ = self.groups.insert(*id, members.clone()),
+            Change::AddRoute(table, prefix, via) | Change::MoveRoute { table, prefix, to: via, .. } => {
+                self.routes.insert((*table, *prefix), *via);
+            }
+            Change::DeleteRoute(table, prefix) => _ = self.routes.remove(&(*table, *prefix)),
+            Change::AddRule(rule) => _ = self.rules.insert(rule.clone()),
+            Change::DeleteRule(rule) => _ = self.rules.remove(rule),
+            Change::DeleteNextHop(id) => self.drop_next_hop(*id),
+        }
+    }
+
+    fn drop_next_hop(&mut self, id: NextHopId) {
+        self.next_hops.remove(&id);
+        self.groups.remove(&id);
+        self.groups.values_mut().for_each(|members| members.retain(|member| *member != id));
+        self.groups.retain(|_, members| !members.is_empty());
+        let groups = &self.groups;
+        self.routes.retain(|_, via| !matches!(via, Via::Group(group) if !groups.contains_key(group)));
+    }
 }

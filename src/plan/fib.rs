@@ -110,8 +110,19 @@ pub enum Change {
     SetNextHop(NextHopId, Family, NextHop),
     /// Create or replace in place a group.
     SetGroup(NextHopId, Vec<NextHopId>),
-    /// Create or replace in place a route.
-    SetRoute(u32, IpNet, Via),
+    /// Create a route where there is none of ours.
+    AddRoute(u32, IpNet, Via),
+    /// Lead a route of ours elsewhere.
+    MoveRoute {
+        /// Its table.
+        table: u32,
+        /// Its prefix.
+        prefix: IpNet,
+        /// Where it leads.
+        from: Via,
+        /// Where it is to lead.
+        to: Via,
+    },
     /// Delete a route.
     DeleteRoute(u32, IpNet),
     /// Add a rule.

@@ -105,7 +105,7 @@ pub fn partial_failure() {
     let scene = Scene::new();
     let base = ours().nexthop_base;
     let nowhere = NextHopId(base + 900);
-    let route = |number: u32, group| Change::SetRoute(ours().table, numbered(number), Via::Group(group));
+    let route = |number: u32, group| Change::AddRoute(ours().table, numbered(number), Via::Group(group));
     scene.on_router(async || {
         let mut socket = FibSocket::open(&ours()).unwrap();
         apply(
@@ -120,12 +120,13 @@ pub fn partial_failure() {
         let changes: Vec<_> = (0..200)
             .map(|number| route(number, if number % 10 == 3 { nowhere } else { NextHopId(base + 100) }))
             .collect();
-        let applied = socket.apply(&changes).await.unwrap();
-        assert_eq!((applied.done, applied.failed.len()), (180, 20));
-        let (change, error) = &applied.failed[1];
-        assert_eq!(*change, route(13, nowhere));
+        let applied = socket.apply(&changes).await;
+        assert_eq!((applied.done, applied.refused), (180, 20));
+        assert_eq!(applied.accomplished(&changes).count(), 180);
+        let (change, error) = applied.first_refusal.unwrap();
+        assert_eq!(change, route(3, nowhere));
         let text = error.to_string();
-        assert!(text.contains("set route 100.64.13.0/24 of table 7700 to next-hop group 7700900"), "{text}");
+        assert!(text.contains("add route 100.64.3.0/24 of table 7700 by next-hop group 7700900"), "{text}");
         assert_eq!(socket.read().await.unwrap().routes.len(), 180);
     });
 }
@@ -140,9 +141,9 @@ pub fn held_back() {
         // The successor is refused, and so its predecessor must stay.
         let nowhere = NextHopId(ours().nexthop_base + 900);
         let changes =
-            [Change::SetRoute(ours().table, numbered(1), Via::Group(nowhere)), Change::DeleteRoute(route.0, route.1)];
-        let applied = socket.apply(&changes).await.unwrap();
-        assert_eq!((applied.done, applied.failed.len(), applied.held_back), (0, 1, 1));
+            [Change::AddRoute(ours().table, numbered(1), Via::Group(nowhere)), Change::DeleteRoute(route.0, route.1)];
+        let applied = socket.apply(&changes).await;
+        assert_eq!((applied.done, applied.refused, applied.held_back), (0, 1, 1));
         assert_eq!(socket.read().await.unwrap(), fib);
     });
 }
@@ -173,8 +174,7 @@ pub fn taken_ids() {
         let theirs = them.read().await.unwrap();
         let mut us = FibSocket::open(&ours()).unwrap();
         assert_eq!(us.read().await.unwrap(), Fib::default());
-        let applied = us.apply(&[set(1)]).await.unwrap();
-        let (_, error) = &applied.failed[0];
+        let (_, error) = us.apply(&[set(1)]).await.first_refusal.unwrap();
         assert!(error.to_string().contains("a program with route protocol 99 holds that id"), "{error}");
         assert_eq!(them.read().await.unwrap(), theirs, "it is not touched");
     });
@@ -201,7 +201,8 @@ pub fn idempotence() {
         let mut socket = FibSocket::open(&ours()).unwrap();
         let build = difference(&fib, &Fib::default());
         apply(&mut socket, &build).await;
-        apply(&mut socket, &build).await;
+        let again = socket.apply(&build).await;
+        assert_eq!(again.refused, fib.routes.len(), "a route that is there is somebody's: {again:?}");
         assert_eq!(socket.read().await.unwrap(), fib);
         let remove = difference(&Fib::default(), &fib);
         apply(&mut socket, &remove).await;
@@ -238,9 +239,9 @@ pub fn no_capability() {
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
         let mut socket = FibSocket::open(&ours()).unwrap();
         assert_eq!(socket.read().await.unwrap(), Fib::default(), "reading needs no capability");
-        let applied = socket.apply(&changes).await.unwrap();
-        assert_eq!((applied.done, applied.failed.len()), (0, changes.len()));
-        let (_, error) = &applied.failed[0];
+        let applied = socket.apply(&changes).await;
+        assert_eq!((applied.done, applied.refused), (0, changes.len() - applied.held_back));
+        let (_, error) = applied.first_refusal.unwrap();
         assert!(matches!(error, KernelError::Privilege { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains("CAP_NET_ADMIN") && text.contains("setcap"), "{text}");

@@ -9,6 +9,7 @@
 
 mod fib;
 mod flows;
+mod hitless;
 mod lookups;
 mod picture;
 mod routes;
@@ -55,9 +56,10 @@ fn main() {
         trial("a_flow_that_was_translated_anew_meanwhile_is_not_deleted", flows::successor),
         trial("a_table_of_many_flows_is_counted_and_few_are_kept", flows::large_table),
         trial("a_second_agent_adopts_what_a_killed_one_left", fib::adoption),
-        trial("changes_that_find_their_work_done_count_as_done", fib::idempotence),
+        trial("what_is_there_already_is_not_written_over_and_what_is_gone_counts_as_done", fib::idempotence),
         trial("a_gateway_outside_every_connected_prefix_is_taken_to_be_on_its_link", fib::on_link),
         trial("without_the_capability_the_error_names_it", fib::no_capability),
+        trial("no_packet_is_missed_while_a_route_is_moved_to_another_group", hitless::moved_routes),
         trial("forwarded_packets_are_steered_and_the_routers_own_are_not", lookups::forwarded_and_own),
         trial("a_destination_without_a_way_is_an_error_that_names_it", lookups::no_way),
     ];

@@ -134,7 +134,7 @@ pub fn next_hop_objects() {
                 Change::SetNextHop(NextHopId(base), Family::Ipv4, one),
                 Change::SetNextHop(NextHopId(base + 2), Family::Ipv4, two),
                 Change::SetGroup(NextHopId(base + 4), vec![NextHopId(base), NextHopId(base + 2)]),
-                Change::SetRoute(254, net("0.0.0.0/0"), Via::Group(NextHopId(base + 4))),
+                Change::AddRoute(254, net("0.0.0.0/0"), Via::Group(NextHopId(base + 4))),
             ],
         )
         .await;
@@ -156,7 +156,7 @@ pub fn own_tables() {
         let before = watching.until("a complete picture", is_fresh).await;
         let mut socket = FibSocket::open(&ours()).unwrap();
         let default = Via::NextHop(scene.next_hop(0, Family::Ipv4));
-        apply(&mut socket, &[Change::SetRoute(ours().probe_table, net("0.0.0.0/0"), default)]).await;
+        apply(&mut socket, &[Change::AddRoute(ours().probe_table, net("0.0.0.0/0"), default)]).await;
         let doubt = watching.until_doubt("our own write", |doubt| doubt.touched > 0).await;
         // Another program overwrites it.
         let route = Route::to(net("0.0.0.0/0"), "wan0").table(ours().probe_table).via(gateways(0)[0]);
@@ -190,7 +190,7 @@ async fn flood(via: NextHop) {
     let prefix =
         |number: u32| net(&format!("100.{}.{}.{}/32", 64 + number / 65536, number / 256 % 256, number % 256));
     let routes: Vec<_> = (0..60_000).map(|number| (ours().table, prefix(number))).collect();
-    let add: Vec<_> = routes.iter().map(|(table, net)| Change::SetRoute(*table, *net, Via::NextHop(via))).collect();
+    let add: Vec<_> = routes.iter().map(|(table, net)| Change::AddRoute(*table, *net, Via::NextHop(via))).collect();
     apply(&mut socket, &add).await;
 }
 

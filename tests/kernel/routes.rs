@@ -140,7 +140,7 @@ pub fn objects() {
         let mut socket = FibSocket::open(&daemon).unwrap();
         let set = |offset, way| Change::SetNextHop(id(offset), Family::Ipv4, way);
         let members = |members: &[u32]| Change::SetGroup(id(4), members.iter().map(|member| id(*member)).collect());
-        let route = Change::SetRoute(254, net("13.107.6.0/24"), Via::Group(id(4)));
+        let route = Change::AddRoute(254, net("13.107.6.0/24"), Via::Group(id(4)));
         apply(&mut socket, &[set(0, one), set(2, two), members(&[0, 2]), route]).await;
         watching.until("both members", |state| ways(state) == [one, two]).await;
         apply(&mut socket, &[members(&[2])]).await;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use peerward::{
     config::{Kernel, Mode},
     domain::{Family, IfIndex, Interest, NextHop, RouterState},
-    kernel::{Applied, Doubt, FibSocket, Lookup, watch_router},
+    kernel::{Doubt, FibSocket, Lookup, watch_router},
     plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
 };
 use peerward_lab::{Namespace, Route, veth};
@@ -167,16 +167,13 @@ pub fn on<T: Send>(namespace: &Namespace, conversation: impl AsyncFnOnce() -> T 
 pub async fn install(socket: &mut FibSocket, desired: &Fib) {
     let observed = socket.read().await.unwrap();
     let changes = difference(desired, &observed);
-    let Applied { done, failed, .. } = socket.apply(&changes).await.unwrap();
-    assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(done, changes.len());
+    apply(socket, &changes).await;
 }
 
 /// Applies changes of which none may be refused.
 pub async fn apply(socket: &mut FibSocket, changes: &[Change]) {
-    let Applied { done, failed, .. } = socket.apply(changes).await.unwrap();
-    assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(done, changes.len());
+    let applied = socket.apply(changes).await;
+    assert_eq!((applied.refused, applied.done + applied.already), (0, changes.len()), "{applied:?}");
 }
 
 /// What of the router's routes can matter to the agent.

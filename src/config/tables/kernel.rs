@@ -48,9 +48,9 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
         backup: section.setting("backup_rule_preference", defaults::BACKUP_RULE_PREFERENCE, &preference),
         probe: section.setting("probe_rule_preference", defaults::PROBE_RULE_PREFERENCE, &preference),
     };
-    // 0 to 4 are the kernel's own (rtnetlink.h: unspec, redirect, kernel, boot, static).
-    let protocol = section.setting("protocol", defaults::PROTOCOL, number(5..=255_u8)).value;
+    let protocol = section.setting("protocol", defaults::PROTOCOL, protocol).value;
     let nexthop_base = section.setting("nexthop_base", defaults::NEXTHOP_BASE, nexthop_base).value;
+    let max_routes = section.setting("max_routes", defaults::MAX_ROUTES, number(1..=1_000_000)).value;
     section.finish();
     tables.check(document);
     rules.check(document);
@@ -66,6 +66,7 @@ pub(super) fn read(mut section: Section<'_>) -> Kernel {
         probe_rule_preference: rules.probe.value,
         protocol,
         nexthop_base,
+        max_routes,
         on_stop,
         moved_flows,
     }
@@ -94,6 +95,17 @@ fn table_range(count: u32) -> impl Fn(&Item<'_>) -> Result<u32, Wrong> {
     }
 }
 
+/// What carries our number is taken for ours, and removed when it is of no plan: a number that another program is known
+/// for would cost that program its routes.
+fn protocol(item: &Item<'_>) -> Result<u8, Wrong> {
+    // 0 to 4 are the kernel's own (rtnetlink.h: unspec, redirect, kernel, boot, static).
+    let protocol = number(5..=255_u8)(item)?;
+    match KNOWN_PROTOCOLS.iter().find(|(known, _)| *known == protocol) {
+        Some((_, program)) => Err(Wrong::new(format!("{protocol} is {program}'s"), "use a free one, such as 77")),
+        None => Ok(protocol),
+    }
+}
+
 /// Aligned, so that an id tells by its upper half that it is ours; not the lowest, where the kernel numbers by
 /// itself.
 fn nexthop_base(item: &Item<'_>) -> Result<u32, Wrong> {
@@ -107,6 +119,37 @@ fn nexthop_base(item: &Item<'_>) -> Result<u32, Wrong> {
         ))
     }
 }
+
+/// Route protocol numbers that have an owner (linux/rtnetlink.h, and FRR's zebra/rt_netlink.h from 190 on).
+const KNOWN_PROTOCOLS: [(u8, &str); 27] = [
+    (8, "GateD"),
+    (9, "the kernel's router advertisements"),
+    (10, "MRT"),
+    (11, "zebra"),
+    (12, "BIRD"),
+    (13, "DECnet"),
+    (14, "XORP"),
+    (15, "Netsukuku"),
+    (16, "the DHCP client"),
+    (17, "the multicast daemon"),
+    (18, "keepalived"),
+    (42, "babel"),
+    (84, "OVN"),
+    (99, "Open/R"),
+    (186, "BGP"),
+    (187, "IS-IS"),
+    (188, "OSPF"),
+    (189, "RIP"),
+    (190, "FRR's RIPng"),
+    (191, "FRR's NHRP"),
+    (192, "EIGRP"),
+    (193, "FRR's LDP"),
+    (194, "FRR's sharp"),
+    (195, "FRR's PBR"),
+    (196, "FRR's static routes"),
+    (197, "FRR's OpenFabric"),
+    (198, "FRR's SR-TE"),
+];
 
 struct Tables {
     primary: Placed<u32>,

@@ -164,13 +164,13 @@ prop_compose! {
         table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=3000_u32,
         source_table in 3064..=u32::MAX - 128, never_steer in vec(select(vec!["10.0.0.0/8", "2001:db8::1/128"]), 0..3),
         probe_rule_preference in 1..=1000_u32, rule_preference in 1004..=2000_u32,
-        backup_rule_preference in 2001..=32_765_u32, protocol in 5..=255_u8, base in 1..=0xffff_u32,
+        backup_rule_preference in 2001..=32_765_u32, protocol in 100..=185_u8, max_routes in 1..=1_000_000_u32, base in 1..=0xffff_u32,
     ) -> Kernel {
         Kernel {
             mode, table, backup_table, probe_table, source_table, rule_preference,
             never_steer: never_steer.into_iter().map(|prefix| prefix.parse().unwrap()).collect(),
             backup_rule_preference, probe_rule_preference,
-            protocol, nexthop_base: base << 16, on_stop, moved_flows,
+            protocol, nexthop_base: base << 16, max_routes, on_stop, moved_flows,
         }
     }
 }

@@ -37,7 +37,9 @@ impl ModelKernel {
                 refuse(!members.iter().all(fits), "a member does not exist, or is of another family")?;
                 fib.groups.insert(id, members);
             }
-            Change::SetRoute(table, prefix, via) => {
+            Change::AddRoute(table, prefix, via) | Change::MoveRoute { table, prefix, to: via, .. } => {
+                let new = matches!(change, Change::AddRoute(..));
+                refuse(new == fib.routes.contains_key(&(table, prefix)), "a route is there, or is not")?;
                 if let Via::Group(id) = via {
                     refuse(!fib.groups.contains_key(&id), "no such group")?;
                     refuse(id.family() != Family::of_net(prefix), "group of another family")?;

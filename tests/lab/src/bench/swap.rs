@@ -99,7 +99,7 @@ fn move_group(
         Change::SetNextHop(second, Family::Ipv4, next_hop(1)),
         Change::SetGroup(group, vec![first]),
     ];
-    setup.extend(prefixes.iter().map(|prefix| Change::SetRoute(table, *prefix, Via::Group(group))));
+    setup.extend(prefixes.iter().map(|prefix| Change::AddRoute(table, *prefix, Via::Group(group))));
     site.talk("fill a table", async |socket| site::apply(socket, &setup).await)?;
     let mut medians = [Duration::ZERO; 2];
     for (mode, middle) in [1, 0].into_iter().zip(&mut medians) {
