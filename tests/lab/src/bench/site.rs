@@ -89,10 +89,12 @@ pub(super) fn talk<T: Send>(
 /// Applies changes, all of which must succeed.
 pub(super) async fn apply(socket: &mut FibSocket, changes: &[Change]) -> Result<(), String> {
     let applied = socket.apply(changes).await;
-    match (applied.first_refusal, applied.broken) {
-        (None, None) => Ok(()),
-        (Some((_, error)), _) => Err(format!("{} changes refused, the first: {error}", applied.refused)),
-        (None, Some(error)) => Err(error.to_string()),
+    if let Some(error) = applied.broken {
+        return Err(error.to_string());
+    }
+    match applied.first_refusal {
+        None => Ok(()),
+        Some((_, error)) => Err(format!("{} changes refused, the first: {error}", applied.refused)),
     }
 }
 
