@@ -31,6 +31,7 @@ fn main() -> Result<ExitCode, LabError> {
         Trial::test("tcp_is_refused_and_connects_anew_at_once", tcp),
         Trial::test("a_flow_that_did_not_move_keeps_its_entry", untouched),
         Trial::test("a_flow_of_the_router_itself_keeps_its_entry", own),
+        Trial::test("thousands_of_flows_are_reset_in_turns", thousands),
         Trial::test("keep_deletes_nothing_and_counts_what_is_left_behind", keep),
         Trial::test("observe_deletes_nothing", observe),
         Trial::test("after_withdraw_nothing_is_deleted", withdrawn),
@@ -170,12 +171,37 @@ fn observe() -> Result<(), Failed> {
 
 fn withdrawn() -> Result<(), Failed> {
     let scene = fixed()?;
-    let entry = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    let before = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
     let deleted = scene.deleted()?;
     scene.agent.ask("withdraw", &[])?;
-    // The looks after the move to the first ISP were still to come.
-    sleep(1500 * MS);
-    assert_eq!(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?, entry);
+    // By the main table, by the other ISP: wrong as long as Microsoft was steered, and right now.
+    let _fresh = ClientFlow::udp(scene.branch.client(), MICROSOFT_IPV4, 5 * MS)?;
+    sleep(100 * MS);
+    let after = scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?;
+    assert_eq!((before.len(), after.len()), (1, 2));
+    // Two looks after the move to the first ISP were still to come, the later one after 10 s.
+    sleep(10_500 * MS);
+    assert_eq!(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?, after);
     assert_eq!(scene.deleted()?, deleted);
     Ok(())
+}
+
+fn thousands() -> Result<(), Failed> {
+    const FLOWS: u64 = 6000;
+    let mut scene = fixed()?;
+    let deleted = scene.deleted()?;
+    scene.branch.client().run(|| -> io::Result<()> {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        for port in (1024..).take(usize::try_from(FLOWS).unwrap_or_default()) {
+            socket.send_to(b"hello", (MICROSOFT_IPV4, port))?;
+        }
+        Ok(())
+    })?;
+    let tracked = u64::try_from(scene.entries(CLIENT_IPV4, MICROSOFT_IPV4)?.len())?;
+    assert!(tracked > 4096, "more than one look resets at once: {tracked}");
+    let gap = cut_and_measure(&mut scene)?;
+    eprintln!("with {tracked} flows: longest gap {gap:?}");
+    scene.wait("all of them are reset", |scene| {
+        Ok(scene.deleted()? >= deleted + tracked && scene.moved()?["left"] == serde_json::json!([]))
+    })
 }

@@ -67,7 +67,7 @@ enum Holds {
 }
 
 /// Addresses of the uplinks, and those that they had until lately.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct UplinkAddresses {
     interfaces: Vec<(UplinkId, String)>,
     holders: BTreeMap<(IpAddr, UplinkId), Holds>,

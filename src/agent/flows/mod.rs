@@ -6,6 +6,7 @@
 //! flows in a flowtable do not.)
 
 mod judgement;
+mod schedule;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ impl FlowsStatus {
         }
         self.left = swept.left;
         self.unavailable = swept.unavailable;
-        self.error = swept.refusal;
+        self.error = swept.problem;
     }
 }
 

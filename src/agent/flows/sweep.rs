@@ -1,16 +1,19 @@
 //! The task: looks for stale flows after every move, and deletes their entries. It has a socket and a schedule of its
 //! own, so that no move waits for it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::{
+    runtime::Handle,
     sync::watch,
+    task::spawn_blocking,
     time::{Instant, sleep_until},
 };
 
 use super::{
     FlowsStatus, Holding,
     judgement::{Steering, UplinkAddresses},
+    schedule::Schedule,
 };
 use crate::{
     clock::boot_time,
@@ -18,12 +21,6 @@ use crate::{
     kernel::{Fate, Flow, FlowSocket, Flows, KernelError, tracked_flows},
 };
 
-/// When to look after a move: at once, and again because packets that were under way may have brought entries back.
-const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(10)];
-/// How often to look while flows are left behind.
-const WATCH: Duration = Duration::from_secs(60);
-/// Looking may take a tenth of the time, however large the table is.
-const REST_FACTOR: u32 = 10;
 /// Entries that one look deletes at most; about 1 MiB in memory.
 const AT_ONCE: usize = 4096;
 
@@ -45,10 +42,10 @@ pub struct Sweeper {
 impl Sweeper {
     /// Runs until nobody tells what the kernel holds any more.
     pub async fn run(mut self) {
-        let (mut due, mut moves, mut rested_at) = (Vec::new(), 0, Instant::now());
+        let (mut schedule, mut moves) = (Schedule::default(), 0);
         self.publish(|status| status.unavailable = unavailable());
         loop {
-            let next = due.first().map(|at: &Instant| (*at).max(rested_at));
+            let next = schedule.next();
             tokio::select! {
                 biased;
                 changed = self.holding.changed() => {
@@ -56,29 +53,21 @@ impl Sweeper {
                         return;
                     }
                     let told = self.holding.borrow_and_update().as_ref().map(|holding| holding.moves);
-                    match told {
-                        Some(count) if count != moves => {
-                            (moves, rested_at) = (count, Instant::now());
-                            due = LOOKS.map(|after| Instant::now() + after).to_vec();
-                        }
-                        Some(_) => {}
-                        None => {
-                            due.clear();
-                            self.publish(|status| status.left.clear());
-                        }
+                    if told.is_none() {
+                        schedule.clear();
+                        self.publish(|status| status.left.clear());
+                    } else if told != Some(moves) {
+                        schedule.moved(Instant::now());
                     }
+                    moves = told.unwrap_or(moves);
                 }
                 Ok(()) = self.router.changed() => self.observe(),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     let began = Instant::now();
                     let unfinished = self.look().await;
-                    rested_at = Instant::now() + began.elapsed() * REST_FACTOR;
-                    due.retain(|at| *at > began);
-                    if unfinished {
-                        due.insert(0, rested_at);
-                    } else if due.is_empty() && !self.status.borrow().left.is_empty() {
-                        due.push(Instant::now() + WATCH);
-                    }
+                    log::debug!("looked for moved flows in {:?}", began.elapsed());
+                    let left_behind = !self.status.borrow().left.is_empty();
+                    schedule.looked(began, Instant::now(), unfinished, left_behind);
                 }
             }
         }
@@ -92,51 +81,28 @@ impl Sweeper {
     /// One look. Returns whether there is more to do at once.
     async fn look(&mut self) -> bool {
         self.observe();
-        let Some(steering) = self.holding.borrow().as_ref().map(|holding| holding.steering.clone()) else {
-            return false;
-        };
-        match self.sweep(&steering).await {
-            Ok(swept) => {
-                log::debug!("looked for moved flows: {swept:?}");
+        let holding = self.holding.clone();
+        let Some(Holding { steering, moves }) = holding.borrow().clone() else { return false };
+        let look = Look { delete: self.delete, addresses: self.addresses.clone(), steering, moves, holding };
+        let runtime = Handle::current();
+        match spawn_blocking(move || runtime.block_on(look.sweep())).await {
+            Ok(Ok(swept)) => {
                 let unfinished = swept.unfinished;
                 self.publish(|status| status.take(swept));
-                unfinished
+                return unfinished;
             }
-            Err(KernelError::NoConntrack { what }) => {
-                let error = KernelError::NoConntrack { what };
-                log::debug!("moved flows are not looked for: {error}");
-                self.publish(|status| status.unavailable = Some(error.to_string()));
-                false
-            }
-            Err(error) => {
+            Ok(Err(error)) => {
                 log::debug!("moved flows: {error}");
-                self.publish(|status| status.error = Some(error.to_string()));
-                false
+                let reason = Some(error.to_string());
+                self.publish(|status| match error {
+                    KernelError::NoConntrack { .. } => status.unavailable = reason,
+                    _ => status.error = reason,
+                });
             }
+            // The runtime ends.
+            Err(_) => {}
         }
-    }
-
-    async fn sweep(&self, steering: &Steering) -> Result<Swept, KernelError> {
-        let mut swept = Swept { unavailable: unavailable(), ..Swept::default() };
-        let suspects = self.addresses.suspects(steering);
-        if suspects.is_empty() || tracked_flows().is_none_or(|count| count == 0) {
-            return Ok(swept);
-        }
-        let limit = if self.delete { AT_ONCE } else { 0 };
-        let mut socket = FlowSocket::open()?;
-        let stale = |flow: &Flow| self.addresses.stale(flow, steering).cloned();
-        let found = socket.translated_to(&suspects, limit, stale).await?;
-        if !self.delete {
-            swept.left = found.counts;
-            return Ok(swept);
-        }
-        if self.holding.has_changed().unwrap_or(true) {
-            // A move meanwhile may have made right what was wrong.
-            return Ok(Swept { unfinished: true, ..swept });
-        }
-        let fates = socket.delete(found.flows.iter().map(|(_, flow)| flow)).await?;
-        swept.count(found, fates);
-        Ok(swept)
+        false
     }
 
     fn publish(&self, change: impl FnOnce(&mut FlowsStatus)) {
@@ -145,6 +111,42 @@ impl Sweeper {
             change(status);
             *status != before
         });
+    }
+}
+
+/// One look, with all that it needs. It has a thread to itself: where few entries match, the kernel walks its whole table
+/// within one system call (25 ms for 262,144 buckets, whatever is in them).
+#[derive(Debug)]
+struct Look {
+    delete: bool,
+    addresses: UplinkAddresses,
+    steering: Steering,
+    moves: u64,
+    holding: watch::Receiver<Option<Holding>>,
+}
+
+impl Look {
+    async fn sweep(&self) -> Result<Swept, KernelError> {
+        let mut swept = Swept { unavailable: unavailable(), ..Swept::default() };
+        let suspects = self.addresses.suspects(&self.steering);
+        if suspects.is_empty() || tracked_flows().is_none_or(|count| count == 0) {
+            return Ok(swept);
+        }
+        let limit = if self.delete { AT_ONCE } else { 0 };
+        let mut socket = FlowSocket::open()?;
+        let stale = |flow: &Flow| self.addresses.stale(flow, &self.steering).cloned();
+        let found = socket.translated_to(&suspects, limit, stale).await?;
+        if !self.delete {
+            swept.left = found.counts;
+            return Ok(swept);
+        }
+        if self.holding.borrow().as_ref().map(|holding| holding.moves) != Some(self.moves) {
+            // A move meanwhile may have made right what was wrong.
+            return Ok(Swept { unfinished: true, ..swept });
+        }
+        let fates = socket.delete(found.flows.iter().map(|(_, flow)| flow)).await?;
+        swept.count(found, fates);
+        Ok(swept)
     }
 }
 
@@ -157,8 +159,8 @@ pub(super) struct Swept {
     pub left: BTreeMap<(ClassId, UplinkId), u64>,
     /// Why entries cannot be looked at.
     pub unavailable: Option<String>,
-    /// Why the kernel refused to delete one.
-    pub refusal: Option<String>,
+    /// What went wrong.
+    pub problem: Option<String>,
     /// There is more to delete.
     unfinished: bool,
 }
@@ -170,7 +172,7 @@ impl Swept {
         for ((key, _), fate) in found.flows.into_iter().zip(fates) {
             match fate {
                 Fate::Refused(refusal) => {
-                    self.refusal = Some(refusal.to_string());
+                    self.problem = Some(format!("cannot delete the entry of a flow: {refusal}"));
                     continue;
                 }
                 Fate::Gone => {}
