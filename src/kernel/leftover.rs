@@ -51,6 +51,15 @@ impl Leftover {
         }
     }
 
+    /// Its place in the order of deletion: what leads to routes, the routes, what these refer to.
+    pub(super) fn order(&self) -> u8 {
+        match self {
+            Self::Rule(_) => 0,
+            Self::Route(_) => 1,
+            Self::NextHop(_) => 2,
+        }
+    }
+
     /// What it is, for errors.
     pub(super) fn describe(&self) -> String {
         match self {

@@ -222,7 +222,9 @@ impl FibSocket {
     /// # Errors
     /// When the socket fails as a whole.
     pub async fn clear_leftovers(&mut self) -> Result<(usize, Option<KernelError>), KernelError> {
-        let leftovers = std::mem::take(&mut self.seen.leftovers);
+        let mut leftovers = std::mem::take(&mut self.seen.leftovers);
+        // Rules, then routes, then what these refer to.
+        leftovers.sort_by_key(leftover::Leftover::order);
         write::clear(&mut self.socket, self.own, &leftovers).await
     }
 

@@ -108,7 +108,7 @@ fn selector(matches: Matches) -> Option<Selector> {
     match (input, output, source, inverted, suppressed, more) {
         (Some(name), None, None, true, None, false) if name == "lo" => Some(Selector::Forwarded),
         (Some(name), None, None, false, Some(0), false) if name == "lo" => Some(Selector::OwnUnlessDefault),
-        (None, Some(name), None, false, None, false) => Some(Selector::OutputInterface(name)),
+        (Some(lo), Some(name), None, false, None, false) if lo == "lo" => Some(Selector::OutputInterface(name)),
         (None, None, Some(source), false, None, false) if source.prefix_len() == source.max_prefix_len() => {
             Some(Selector::Source(source.addr()))
         }
@@ -132,7 +132,13 @@ pub(super) fn message(own: Ownership, rule: &Rule) -> RuleMessage {
             message.header.flags = RuleFlags::Invert;
             message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
         }
-        Selector::OutputInterface(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
+        Selector::OutputInterface(name) => {
+            // `iif lo` too, which is what sockets are: IPv6 looks gateways of new routes up by their interface alone, and
+            // would find our default, and refuse every gateway outside the link-local prefix that others ever add there
+            // ("No route to host", `ip6_route_check_nh`, 6.18).
+            message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
+            message.attributes.push(RuleAttribute::Oifname(name.clone()));
+        }
         Selector::OwnUnlessDefault => {
             message.attributes.push(RuleAttribute::Iifname("lo".to_owned()));
             message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
