@@ -310,18 +310,7 @@ impl Agent {
     fn fib_changed(&mut self) {
         let status = self.fib_now.borrow().clone();
         let held = Held::new(&self.engine, &status.observed);
-        let mut events = Vec::new();
-        for (class, uplink) in &held.primary {
-            let before = self.held.primary.get(class).copied().flatten();
-            match (before, uplink) {
-                (None, Some(_)) => {
-                    let routes = self.engine.layout.routes(class).len();
-                    events.push(EventKind::PrefixAnnouncement { class: class.clone(), routes });
-                }
-                (Some(_), None) => events.push(EventKind::PrefixWithdrawal { class: class.clone() }),
-                _ => {}
-            }
-        }
+        let mut events = held.since(&self.held, &self.engine);
         if !self.withdrawn {
             self.flows.held(&self.engine, &held, &status.observed);
         }

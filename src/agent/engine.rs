@@ -3,20 +3,19 @@
 //! Pure like the rooms it joins (`quality`, `select`, `plan`): no I/O, no clock, no log line, so that whole days of an
 //! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
 
+mod router;
+
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use super::{
-    aside::{Aside, Grounds},
-    roster::Roster,
-};
 use ipnet::Ipv6Net;
 
+use super::{aside::Aside, roster::Roster};
 use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, Interest, NextHop, PathState, PrefixSet, ProbeSample, ReadState,
-        RouterState, UplinkAttachment, UplinkId, ZoneId,
+        BootTime, Class, ClassId, EventKind, Family, Interest, PathState, PrefixSet, ProbeSample, UplinkAttachment,
+        UplinkId, ZoneId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
@@ -24,6 +23,8 @@ use crate::{
     quality::{PathQuality, Thresholds, Transition},
     select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
 };
+
+pub(super) use router::usable;
 
 /// What the kernel offers for every uplink in every family that it carries.
 pub type Attachments = BTreeMap<(UplinkId, Family), Result<UplinkAttachment, Unattached>>;
@@ -125,30 +126,6 @@ impl Engine {
                 self.starts.insert(class, Memory { chosen, backup, since: now });
             }
         }
-    }
-
-    /// Takes a new picture of the router. A stale one changes nothing: what is not known is not acted upon.
-    pub fn router_changed(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
-        if router.read == ReadState::Stale {
-            return Vec::new();
-        }
-        let before = std::mem::replace(&mut self.attachments, attachments(&self.config, router));
-        if before != self.attachments {
-            self.version += 1;
-        }
-        let sources = self.zones.prefixes(router);
-        if sources != self.sources {
-            self.sources.clone_from(&sources);
-            self.layout.set_sources(sources);
-            self.version += 1;
-        }
-        let mut events = self.uplink_events(&before);
-        events.extend(self.next_hop_events(&before));
-        events.extend(self.set_aside(router));
-        self.routed = self.routed_by_uplinks(router);
-        events.extend(self.cut_short(router, now));
-        events.extend(self.review(now));
-        events
     }
 
     /// Takes one probe result. Answers to probes of an uplink that is gone by now say nothing.
@@ -256,122 +233,6 @@ impl Engine {
         (!targets.is_empty()).then_some(targets)
     }
 
-    /// An uplink as a whole is usable while it is attached in any family; its reason is that of the first that is not.
-    fn uplink_events(&self, before: &Attachments) -> Vec<EventKind> {
-        self.config
-            .uplink_ids()
-            .filter_map(|id| {
-                let (was, _) = usable(before, id);
-                let (is, reason) = usable(&self.attachments, id);
-                (was != Some(is.unwrap_or(false))).then(|| EventKind::UplinkChanged {
-                    uplink: self.config.uplink(id).name.clone(),
-                    isp: self.config.isp_name_of(id).to_owned(),
-                    usable: is.unwrap_or(false),
-                    reason,
-                })
-            })
-            .collect()
-    }
-
-    fn next_hop_events(&self, before: &Attachments) -> Vec<EventKind> {
-        let way = |attachments: &Attachments, key| Some(attachments.get(key)?.as_ref().ok()?.next_hop);
-        (self.attachments.keys())
-            .filter_map(|key| {
-                let (from, to) = (way(before, key)?, way(&self.attachments, key)?);
-                (from != to).then(|| EventKind::NextHopChanged {
-                    uplink: self.config.uplink(key.0).name.clone(),
-                    isp: self.config.isp_name_of(key.0).to_owned(),
-                    family: key.1,
-                    from: from.gateway,
-                    to: to.gateway,
-                })
-            })
-            .collect()
-    }
-
-    /// Leaves to the router's own routes and protections what is theirs.
-    fn set_aside(&mut self, router: &RouterState) -> Vec<EventKind> {
-        let mut gateways: BTreeMap<String, Vec<NextHop>> = BTreeMap::new();
-        for ((id, _), attachment) in &self.attachments {
-            let of_uplink = gateways.entry(self.config.uplink(*id).name.clone()).or_default();
-            of_uplink.extend(attachment.as_ref().ok().map(|attachment| attachment.next_hop));
-        }
-        let grounds = Grounds {
-            uplinks: &self.interest.interfaces,
-            gateways,
-            preference: self.config.kernel.rule_preference,
-            protected: &self.protected,
-            destinations: &self.interest.destinations,
-        };
-        let before = |aside: &Aside, class: &ClassId| aside.of_class(class).to_vec();
-        let classes = self.roster.classes();
-        let kept: Vec<_> = classes.iter().map(|class| before(&self.aside, &class.id)).collect();
-        if !self.aside.look(router, &grounds, classes) {
-            return Vec::new();
-        }
-        self.layout = self.whole.without(&self.aside.space);
-        self.layout.set_sources(self.sources.clone());
-        self.version += 1;
-        let changed = classes.iter().zip(kept).filter_map(|(class, before)| {
-            let now = self.aside.of_class(&class.id);
-            (now != before).then(|| EventKind::LocalRoutesKeep {
-                class: class.id.clone(),
-                kept: now.len(),
-                example: now.first().map(|kept| format!("{}: {}", kept.prefix, kept.why)),
-            })
-        });
-        changed.collect()
-    }
-
-    fn routed_by_uplinks(&self, router: &RouterState) -> BTreeMap<UplinkId, PrefixSet> {
-        let needing = self.config.uplink_ids().filter(|id| self.config.uplink(*id).require_route);
-        needing
-            .filter_map(|id| {
-                let index = router.link_named(&self.config.uplink(id).interface)?.index;
-                let by_it = router.routes.iter().filter(|route| route.way.is_some_and(|way| way.index == index));
-                Some((id, by_it.map(|route| route.destination).collect()))
-            })
-            .collect()
-    }
-
-    /// Why an uplink may not carry the sources of a class, if it may not.
-    fn refused(&self, class: &Class, id: UplinkId) -> Option<Unattached> {
-        let known = class.zone.is_none_or(|zone| self.sources.contains_key(&zone));
-        let open = class.family == Family::Ipv4 || (known && self.zones.admits(class.zone, id));
-        (!open).then_some(Unattached::ForeignSource)
-    }
-
-    /// Why an uplink that needs routes of the router's own is no candidate for a class, if it is not.
-    fn unrouted(&self, class: &ClassId, id: UplinkId) -> Option<Unattached> {
-        if !self.config.uplink(id).require_route {
-            return None;
-        }
-        let routes = self.layout.routes(class);
-        let reached = self.routed.get(&id);
-        let missing = || routes.iter().filter(|route| reached.is_none_or(|reached| !reached.covers(**route)));
-        let example = *missing().next()?;
-        Some(Unattached::NoRoute { missing: missing().count(), of: routes.len(), example })
-    }
-
-    /// What the kernel knows first need not be probed: carrier, link, next hop and neighbour go straight to `down`.
-    fn cut_short(&mut self, router: &RouterState, now: BootTime) -> Vec<EventKind> {
-        let mut changes = Vec::new();
-        for ((class, uplink), path) in &mut self.paths {
-            let family = self.catalogue.class(class).map(|class| class.family);
-            let Some(attachment) = family.and_then(|family| self.attachments.get(&(*uplink, family))) else {
-                continue;
-            };
-            let why = match attachment {
-                Err(reason) => Some(reason.to_string()),
-                Ok(attachment) => select::silent_gateway(attachment, router),
-            };
-            if let Some(change) = why.and_then(|why| path.short_cut_down(&why, now)) {
-                changes.push((class.clone(), *uplink, change));
-            }
-        }
-        changes.into_iter().map(|(class, uplink, change)| self.path_event(&class, uplink, change)).collect()
-    }
-
     fn decide(&mut self, id: &ClassId, now: BootTime) -> Vec<EventKind> {
         if !self.knows_router() {
             return Vec::new();
@@ -452,35 +313,6 @@ impl Engine {
             .min()
             .unwrap_or(PathState::Down)
     }
-}
-
-/// Whether an uplink is attached in any family (`None`: not known yet), and what the kernel says of it.
-pub(super) fn usable(attachments: &Attachments, id: UplinkId) -> (Option<bool>, String) {
-    let mut of_uplink = Family::BOTH
-        .iter()
-        .filter_map(|family| attachments.get(&(id, *family)).map(|found| (family, found)))
-        .peekable();
-    if of_uplink.peek().is_none() {
-        return (None, "not read yet".to_owned());
-    }
-    let (attached, missing): (Vec<_>, Vec<_>) = of_uplink.partition(|(_, found)| found.is_ok());
-    let obstacle = missing.first().and_then(|(family, found)| Some((family, found.as_ref().err()?)));
-    match (attached.first(), obstacle) {
-        (None, obstacle) => (Some(false), obstacle.map(|(_, why)| why.to_string()).unwrap_or_default()),
-        (Some(_), None) => (Some(true), "attached".to_owned()),
-        (Some((with, _)), Some((without, why))) => (Some(true), format!("attached for {with}; {without}: {why}")),
-    }
-}
-
-fn attachments(config: &Config, router: &RouterState) -> Attachments {
-    let mut all = Attachments::new();
-    for id in config.uplink_ids() {
-        let uplink = config.uplink(id);
-        for family in Family::BOTH.into_iter().filter(|family| uplink.carries(*family)) {
-            all.insert((id, family), select::attachment(uplink, family, router));
-        }
-    }
-    all
 }
 
 #[cfg(test)]

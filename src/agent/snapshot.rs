@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{
-        BootTime, Class, ClassId, Family, ReadState, RouterState, UplinkId,
+        BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
         view::{
             CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot,
             UplinkView,
@@ -28,6 +28,7 @@ const KEPT_SHOWN: usize = 16;
 pub struct Held {
     /// Uplink of each class in the primary table.
     pub primary: BTreeMap<ClassId, Option<UplinkId>>,
+    backup: BTreeMap<ClassId, Option<UplinkId>>,
     routes_primary: usize,
     routes_backup: usize,
 }
@@ -39,12 +40,37 @@ impl Held {
             let tables = engine.layout.tables(side);
             observed.routes.keys().filter(|(of, _)| tables.contains(of)).count()
         };
-        let held = engine.layout.held(observed).into_iter();
+        let held = engine.layout.held(observed);
         Self {
-            primary: held.map(|(class, (primary, _))| (class, primary)).collect(),
+            primary: held.iter().map(|(class, (primary, _))| (class.clone(), *primary)).collect(),
+            backup: held.into_iter().map(|(class, (_, backup))| (class, backup)).collect(),
             routes_primary: routes_in(Side::Primary),
             routes_backup: routes_in(Side::Backup),
         }
+    }
+
+    /// Which classes came into our tables and which left them since `before`.
+    pub fn since(&self, before: &Self, engine: &Engine) -> Vec<EventKind> {
+        let moves = |now: &BTreeMap<ClassId, Option<UplinkId>>, then: &BTreeMap<ClassId, Option<UplinkId>>| {
+            let was = |class: &ClassId| then.get(class).copied().flatten().is_some();
+            let changed = now.iter().filter(|(class, uplink)| uplink.is_some() != was(class));
+            changed.map(|(class, uplink)| (class.clone(), uplink.is_some())).collect::<Vec<_>>()
+        };
+        let primary = moves(&self.primary, &before.primary).into_iter().map(|(class, is_there)| {
+            if is_there {
+                EventKind::PrefixAnnouncement { routes: engine.layout.routes(&class).len(), class }
+            } else {
+                EventKind::PrefixWithdrawal { class }
+            }
+        });
+        let backup = moves(&self.backup, &before.backup).into_iter().map(|(class, is_there)| {
+            if is_there {
+                EventKind::PrefixBackupRouteAnnouncement { routes: engine.layout.routes(&class).len(), class }
+            } else {
+                EventKind::PrefixBackupRouteWithdrawal { class }
+            }
+        });
+        primary.chain(backup).collect()
     }
 }
 

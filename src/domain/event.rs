@@ -122,6 +122,18 @@ pub enum EventKind {
         /// Class.
         class: ClassId,
     },
+    /// Routes of a class were put into the table of standing backups.
+    PrefixBackupRouteAnnouncement {
+        /// Class.
+        class: ClassId,
+        /// Routes after exact aggregation.
+        routes: usize,
+    },
+    /// Routes of a class were taken out of the table of standing backups.
+    PrefixBackupRouteWithdrawal {
+        /// Class.
+        class: ClassId,
+    },
     /// NAT entries of flows that moved were deleted, so that they go on with the address of the uplink that they are on.
     FlowsReset {
         /// Class.
@@ -182,6 +194,8 @@ impl EventKind {
             Self::PrefixBackupPath { .. } => "PrefixBackupPath",
             Self::PrefixAnnouncement { .. } => "PrefixAnnouncementEvent",
             Self::PrefixWithdrawal { .. } => "PrefixWithdrawalEvent",
+            Self::PrefixBackupRouteAnnouncement { .. } => "PrefixBackupRouteAnnouncementEvent",
+            Self::PrefixBackupRouteWithdrawal { .. } => "PrefixBackupRouteWithdrawalEvent",
             Self::FlowsReset { .. } => "FlowsReset",
             Self::KernelRepaired { .. } => "KernelRepaired",
             Self::ConflictFound { .. } => "ConflictFound",
@@ -199,6 +213,7 @@ impl EventKind {
             | Self::PrefixActivePath { to: None, .. }
             | Self::PrefixBackupPath { uplink: None, .. }
             | Self::PrefixWithdrawal { .. }
+            | Self::PrefixBackupRouteWithdrawal { .. }
             | Self::KernelRepaired { .. }
             | Self::SamplesDropped { .. } => Severity::Warning,
             Self::KernelContested { .. } | Self::KernelFailed { .. } => Severity::Error,
@@ -237,6 +252,12 @@ impl fmt::Display for EventKind {
             Self::PrefixBackupPath { class, uplink, .. } => write!(f, "{class}: backup is {}", name_of(uplink)),
             Self::PrefixAnnouncement { class, routes } => write!(f, "{class}: {routes} routes in the kernel"),
             Self::PrefixWithdrawal { class } => write!(f, "{class}: routes withdrawn from the kernel"),
+            Self::PrefixBackupRouteAnnouncement { class, routes } => {
+                write!(f, "{class}: {routes} backup routes in the kernel")
+            }
+            Self::PrefixBackupRouteWithdrawal { class } => {
+                write!(f, "{class}: backup routes withdrawn from the kernel")
+            }
             Self::FlowsReset { class, uplink, flows } => {
                 write!(f, "{class}: {flows} moved flows reset, so that they go on by {uplink}")
             }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 use super::*;
 use crate::{
     config,
-    domain::{Address, DefaultRoute, IfIndex, Link, LocalRoute, ProbeFailure, ProbeOutcome, RouteKind},
+    domain::{
+        Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeOutcome, ReadState, RouteKind,
+        RouterState,
+    },
     plan,
     select::Why,
 };

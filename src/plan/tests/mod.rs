@@ -4,6 +4,7 @@ mod difference;
 mod fib;
 mod layout;
 mod model;
+mod service_tags;
 mod territory;
 
 use std::{collections::BTreeMap, net::IpAddr};
