@@ -17,6 +17,7 @@ mod conflicts;
 mod engine;
 mod explain;
 mod flows;
+mod kernel_news;
 mod privilege;
 mod protected;
 mod reconcile;
@@ -41,6 +42,7 @@ use tokio::{
 pub use self::engine::Engine;
 use self::{
     flows::{FlowsStatus, MovedFlowsWatch},
+    kernel_news::KernelNews,
     reconcile::{FibStatus, Order, Reconciler},
     reporting::Reporting,
     snapshot::{Held, Surroundings},
@@ -140,9 +142,7 @@ struct Agent {
     names: Vec<(Arc<str>, Arc<str>)>,
     held: Held,
     ordered: (u64, u64),
-    failure_told: Option<String>,
-    contest_told: bool,
-    repairs_told: (u64, u64),
+    kernel_news: KernelNews,
     records_dropped: u64,
     doubt: watch::Receiver<Doubt>,
     router_now: watch::Receiver<Arc<RouterState>>,
@@ -198,9 +198,7 @@ impl Agent {
             engine,
             started,
             withdrawn: false,
-            failure_told: None,
-            contest_told: false,
-            repairs_told: (0, 0),
+            kernel_news: KernelNews::default(),
             records_dropped: 0,
             doubt,
             router_now: router.clone(),
@@ -315,9 +313,7 @@ impl Agent {
             self.flows.held(&self.engine, &held, &status.observed);
         }
         self.held = held;
-        events.extend(self.repair_event(&status));
-        events.extend(self.failure_event(&status));
-        events.extend(self.contest_event(&status));
+        events.extend(self.kernel_news.events(&status));
         self.tell(events);
         self.publish();
     }
@@ -326,34 +322,6 @@ impl Agent {
         let events = self.flows.events(&self.engine.config);
         self.tell(events);
         self.publish();
-    }
-
-    fn repair_event(&mut self, status: &FibStatus) -> Option<EventKind> {
-        let (added, removed) = (status.put_back - self.repairs_told.0, status.cleared - self.repairs_told.1);
-        self.repairs_told = (status.put_back, status.cleared);
-        (added + removed > 0).then(|| EventKind::KernelRepaired {
-            added: usize::try_from(added).unwrap_or(usize::MAX),
-            removed: usize::try_from(removed).unwrap_or(usize::MAX),
-        })
-    }
-
-    /// A single refusal is normal while a link goes down under our hands; the second in a row is told, once.
-    fn failure_event(&mut self, status: &FibStatus) -> Option<EventKind> {
-        if status.error.is_none() {
-            self.failure_told = None;
-        }
-        let reason = status.error.clone().filter(|_| status.failures >= 2)?;
-        if self.failure_told.as_ref() == Some(&reason) {
-            return None;
-        }
-        self.failure_told = Some(reason.clone());
-        Some(EventKind::KernelFailed { reason })
-    }
-
-    /// That another program undoes our repairs is told when we yield, once until it is over.
-    fn contest_event(&mut self, status: &FibStatus) -> Option<EventKind> {
-        let told = std::mem::replace(&mut self.contest_told, status.contested.is_some());
-        status.contested.clone().filter(|_| !told).map(|reason| EventKind::KernelContested { reason })
     }
 
     /// Logs events and hands them to telemetry.

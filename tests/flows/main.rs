@@ -27,6 +27,7 @@ fn main() -> Result<ExitCode, LabError> {
     let trials = vec![
         Trial::test("udp_goes_on_after_a_cut_cable_with_the_address_of_the_new_uplink", cut),
         Trial::test("udp_goes_on_after_a_silent_black_hole_and_back_again", black_hole_and_return),
+        Trial::test("udp_goes_on_although_the_interface_is_gone_with_its_address", unplugged),
         Trial::test("masqueraded_flows_go_on_as_well", masquerade),
         Trial::test("tcp_is_refused_and_connects_anew_at_once", tcp),
         Trial::test("a_flow_that_did_not_move_keeps_its_entry", untouched),
@@ -80,6 +81,17 @@ fn black_hole_and_return() -> Result<(), Failed> {
     scene.wait_until_on(NORTH)?;
     let gap = scene.longest_gap();
     eprintln!("return: longest gap {gap:?}");
+    assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
+    Ok(())
+}
+
+fn unplugged() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    scene.mark();
+    scene.branch.unplug(NORTH)?;
+    scene.wait_until_on(SOUTH)?;
+    let gap = scene.longest_gap();
+    eprintln!("unplugged: longest gap {gap:?}");
     assert!(gap < Duration::from_secs(5), "gap of {gap:?}");
     Ok(())
 }
