@@ -95,10 +95,11 @@ impl Aside {
 }
 
 fn by_class(class: &Class, set_aside: &[SetAside]) -> Option<(ClassId, Vec<SetAside>)> {
-    let touches = |kept: &&SetAside| {
-        class.prefixes.iter().any(|prefix| prefix.contains(&kept.prefix) || kept.prefix.contains(prefix))
-    };
-    let kept: Vec<SetAside> = set_aside.iter().filter(touches).cloned().collect();
+    if set_aside.is_empty() {
+        return None;
+    }
+    let own: PrefixSet = class.prefixes.iter().copied().collect();
+    let kept: Vec<SetAside> = set_aside.iter().filter(|kept| own.touches(kept.prefix)).cloned().collect();
     (!kept.is_empty()).then(|| (class.id.clone(), kept))
 }
 

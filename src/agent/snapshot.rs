@@ -238,7 +238,7 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
 
 fn kernel(around: &Surroundings<'_>) -> KernelView {
     KernelView {
-        fresh: around.router.read == ReadState::Fresh,
+        fresh: [around.router.read, around.router.routes_read].iter().all(|read| *read == ReadState::Fresh),
         in_step: around.fib.in_step,
         withdrawn: around.withdrawn,
         routes_primary: around.held.routes_primary,
