@@ -14,23 +14,18 @@ use crate::{
 const PROCESSES: usize = 65_536;
 
 /// Settings that do not belong to an interface.
-const GLOBAL: [&str; 7] = [
+const GLOBAL: [&str; 6] = [
     "net/ipv4/ip_forward",
     "net/ipv4/nexthop_compat_mode",
     "net/ipv4/conf/all/rp_filter",
     "net/ipv6/conf/all/forwarding",
-    "net/ipv6/conf/all/disable_ipv6",
     "net/core/rmem_max",
     "net/netfilter/nf_conntrack_max",
 ];
 
 /// Settings of each uplink, before and after its name.
-const OF_INTERFACE: [(&str, &str); 4] = [
-    ("net/ipv4/conf", "rp_filter"),
-    ("net/ipv6/conf", "accept_ra"),
-    ("net/ipv6/conf", "forwarding"),
-    ("net/ipv6/conf", "disable_ipv6"),
-];
+const OF_INTERFACE: [(&str, &str); 3] =
+    [("net/ipv4/conf", "rp_filter"), ("net/ipv6/conf", "accept_ra"), ("net/ipv6/conf", "forwarding")];
 
 /// Where files are: the root of the system's, and `/proc`.
 #[derive(Debug, Clone)]

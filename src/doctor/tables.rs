@@ -1,6 +1,8 @@
 //! Our tables, and our route protocol number, in the hands of others.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use ipnet::IpNet;
 
 use super::{
     Evidence, Finding, Grade, Topic,
@@ -9,8 +11,11 @@ use super::{
 };
 use crate::domain::Family;
 
+/// `default`, `main`, `local`, and the one below them that the kernel sets aside.
+const KERNEL_TABLES: RangeInclusive<u32> = 252..=255;
+
 pub(super) fn examine(evidence: &Evidence) -> Vec<Finding> {
-    [foreign_routes(evidence), table_names(evidence), stray_routes(evidence), protocol_names(evidence)].concat()
+    [foreign_routes(evidence), table_names(evidence), under_our_number(evidence), protocol_names(evidence)].concat()
 }
 
 fn foreign_routes(evidence: &Evidence) -> Vec<Finding> {
@@ -28,8 +33,8 @@ fn foreign_routes(evidence: &Evidence) -> Vec<Finding> {
         }
         let steering = table == evidence.own.table || table == evidence.own.backup_table;
         let harm = if steering {
-            "forwarded traffic for which Peerward has no route follows them, and a route of Peerward's to the same \
-             prefix would stand in place of theirs"
+            "forwarded traffic for which Peerward has no route follows them; and where theirs has the very place of one of \
+             Peerward's, the class cannot be installed as planned"
         } else {
             "probes of an uplink may leave by another one, and then measure the wrong path"
         };
@@ -103,61 +108,59 @@ fn is_us(name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("peerward")
 }
 
-/// Routes under our number where we have none; rules under our number that are none of ours.
-fn stray_routes(evidence: &Evidence) -> Vec<Finding> {
-    let number = evidence.own.protocol;
-    // Of 64 probe tables those beyond the configured uplinks are still read, and cleared, as ours.
-    let probes = evidence.own.probe_table..evidence.own.probe_table.saturating_add(64);
-    let ours =
-        |table: u32| table == evidence.own.table || table == evidence.own.backup_table || probes.contains(&table);
-    let stray: Vec<String> = (evidence.inventory.under_our_number.iter())
-        .filter(|((_, table), _)| !ours(*table))
-        .map(|((family, table), (routes, first))| {
-            format!("{routes} {} routes in table {table}, such as {first}", written(*family))
-        })
+/// What is under our number although we did not order it. In enforce, all of it is taken for what an earlier run left
+/// behind, and removed; but nothing of ours was ever in the kernel's own tables, and there it is left alone.
+fn under_our_number(evidence: &Evidence) -> Vec<Finding> {
+    let own = &evidence.own;
+    // Of 64 probe tables and 128 for sources those beyond what is configured are ours too.
+    let probes = own.probe_table..own.probe_table.saturating_add(64);
+    let sources = own.source_table..own.source_table.saturating_add(128);
+    let ours = |table: u32| {
+        table == own.table || table == own.backup_table || probes.contains(&table) || sources.contains(&table)
+    };
+    let strays = evidence.inventory.under_our_number.iter().filter(|((_, table), _)| !ours(*table));
+    let (kernels, others): (Vec<_>, Vec<_>) = strays.partition(|((_, table), _)| KERNEL_TABLES.contains(table));
+    let routes = |(of, (routes, first)): &(&(Family, u32), &(usize, IpNet))| {
+        format!("{routes} {} routes in table {}, such as {first}", written(of.0), of.1)
+    };
+    let rules = evidence.inventory.rules.iter();
+    let rules = rules.filter(|rule| rule.protocol == Some(own.protocol) && !evidence.is_ours(rule));
+    let next_hops = evidence.inventory.stray_next_hops.iter();
+    let removed: Vec<String> = (others.iter().map(routes))
+        .chain(rules.map(|rule| format!("rule `{rule}`")))
+        .chain(next_hops.map(|id| format!("next hop {id}")))
         .collect();
-    let rules: Vec<String> = (evidence.inventory.rules.iter())
-        .filter(|rule| rule.protocol == Some(number) && !evidence.is_ours(rule))
-        .map(|rule| format!("`{rule}`"))
-        .collect();
+    let kernels: Vec<String> = kernels.iter().map(routes).collect();
+    let choose = format!("set [kernel] protocol = {}", free_protocol(evidence));
+    let number = own.protocol;
     let mut findings = Vec::new();
-    if !stray.is_empty() {
+    if !kernels.is_empty() {
         findings.push(Finding::new(
-            Grade::Warning,
+            Grade::Error,
             Topic::Protocol,
-            format!("protocol number {number}, which is Peerward's, is on {}", stray.join("; ")),
-            "either an earlier configuration of Peerward's had these tables and left them, or another program has the \
-             same number; Peerward leaves routes outside its tables alone",
-            format!(
-                "if they are left over, `ip route flush table TABLE proto {number}` (and with `-6`); else set another \
-                 [kernel] protocol, such as {}",
-                free_protocol(evidence)
-            ),
+            format!("another program has protocol number {number}, which is Peerward's: {}", shown(&kernels)),
+            "Peerward leaves these alone; but rules, next hops and routes in other tables under that number it takes for \
+             its own, and in enforce removes those it did not order",
+            &choose,
         ));
     }
-    if !rules.is_empty() {
+    if !removed.is_empty() {
         findings.push(Finding::new(
             Grade::Warning,
             Topic::Protocol,
-            format!(
-                "protocol number {number}, which is Peerward's, is on rules that it did not order: {}",
-                shown(&rules)
-            ),
-            "either an earlier configuration of Peerward's left them, or they are another program's: in enforce, \
-             Peerward takes every rule under its number for its own and removes those it did not order",
-            format!(
-                "if they are another program's, set another [kernel] protocol, such as {}",
-                free_protocol(evidence)
-            ),
+            format!("protocol number {number}, which is Peerward's, is on what it did not order: {}", shown(&removed)),
+            "an earlier configuration of Peerward's left them, or they are another program's: in enforce, Peerward removes \
+             them",
+            format!("if they are another program's: {choose}; if they were Peerward's, nothing"),
         ));
     }
     findings
 }
 
-fn shown(rules: &[String]) -> String {
+fn shown(things: &[String]) -> String {
     const SHOWN: usize = 6;
-    let more = rules.len().saturating_sub(SHOWN);
-    let first = rules.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let more = things.len().saturating_sub(SHOWN);
+    let first = things.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{first} and {more} more") } else { first }
 }
 

@@ -39,6 +39,15 @@ fn uplink(evidence: &Evidence, line: &Line) -> Finding {
             format!("`ip link` shows what there is ({}); correct `interface` at that uplink", others(evidence)),
         );
     };
+    if let Some(bundle) = evidence.inventory.links.values().find(|other| is_port_of(link, other)) {
+        return Finding::new(
+            Grade::Warning,
+            Topic::Uplinks,
+            format!("{name}: is a port of {}", bundle.name),
+            "addresses and routes are the bundle's (a bridge or a bond), and so must be the uplink",
+            format!("interface = \"{}\" at that uplink", bundle.name),
+        );
+    }
     if !link.admin_up {
         let remedy = format!("`ip link set {} up`", link.name);
         return Finding::new(Grade::Warning, Topic::Uplinks, format!("{name}: is switched off"), unused, remedy);
@@ -67,6 +76,11 @@ fn uplink(evidence: &Evidence, line: &Line) -> Finding {
         "see to it that DHCP, PPP, router advertisements or a static configuration set it (a default route of any metric \
          will do); or name the gateway: ipv4 = \"ADDRESS\" at that uplink",
     )
+}
+
+/// A member of a VRF has addresses of its own; a port of a bridge or a bond has not.
+fn is_port_of(link: &Link, other: &Link) -> bool {
+    link.master == Some(other.index) && other.vrf_table.is_none()
 }
 
 fn lacking(evidence: &Evidence, line: &Line, link: &Link, family: Family) -> Option<&'static str> {

@@ -79,6 +79,8 @@ pub struct Inventory {
     /// Next hops in our range under another protocol number: id and that number. `None`: the kernel has no next-hop
     /// objects.
     pub strange_next_hops: Option<BTreeMap<u32, u8>>,
+    /// Ids outside our range of next hops under our protocol number.
+    pub stray_next_hops: Vec<u32>,
     /// Links by index.
     pub links: BTreeMap<IfIndex, Link>,
     /// Addresses of all links.
@@ -126,6 +128,7 @@ struct Survey<'a> {
 #[derive(Default)]
 struct NextHops {
     strange: BTreeMap<u32, u8>,
+    stray: Vec<u32>,
     single: BTreeMap<u32, IfIndex>,
     groups: BTreeMap<u32, Vec<u32>>,
 }
@@ -135,6 +138,8 @@ impl NextHops {
         let Some(id) = object.id else { return };
         if own.claims_next_hop(id) && object.protocol != own.protocol && self.strange.len() < KEPT {
             self.strange.insert(id, object.protocol);
+        } else if !own.claims_next_hop(id) && object.protocol == own.protocol && self.stray.len() < KEPT {
+            self.stray.push(id);
         }
         if let Some(members) = &object.group
             && self.groups.len() < KEPT
@@ -196,6 +201,7 @@ impl Survey<'_> {
             Ok(listed) => {
                 self.objects = listed.interfaces();
                 self.found.strange_next_hops = Some(listed.strange);
+                self.found.stray_next_hops = listed.stray;
             }
             Err(error) if matches!(error.errno(), Some(libc::EOPNOTSUPP | libc::EINVAL)) => {}
             Err(error) => {

@@ -9,7 +9,7 @@ use peerward::{
     kernel::FibSocket,
     plan::{Change, NextHopId},
 };
-use peerward_lab::{ClientFlow, MICROSOFT_IPV4, Namespace, Route, RouteRow};
+use peerward_lab::{CLIENT_IPV4, ClientFlow, MICROSOFT_IPV4, Namespace, Route, RouteRow};
 use serde_json::Value;
 
 use crate::{
@@ -152,7 +152,7 @@ pub fn specifics() {
 pub fn our_number() {
     let scene = Scene::new();
     ForeignRule::lookup(900).preference(9000).protocol(77).add_to(scene.router());
-    scene.doctor().assert_one("protocol", "warning", &["`9000: from all lookup 900`", "such as 78"]);
+    scene.doctor().assert_one("protocol", "warning", &["`9000: from all lookup 900`", "protocol = 78"]);
 }
 
 pub fn taken_ids() {
@@ -168,19 +168,39 @@ pub fn taken_ids() {
     scene.doctor().assert_one("next-hops", "warning", &words);
 }
 
+/// Not only what is said, but that it is true.
 pub fn reverse_path() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    let strict = ["on wan1", "probes are fine", "when a class moves", "net.ipv4.conf.wan1.rp_filter=2"];
     scene.router().sysctl("net/ipv4/conf/wan1/rp_filter", "1").unwrap();
-    scene.doctor().assert_one(
-        "rp-filter",
-        "advice",
-        &["on wan1", "probes are fine", "net.ipv4.conf.wan1.rp_filter=2"],
-    );
-    scene.router().sysctl("net/ipv4/conf/wan1/rp_filter", "2").unwrap();
+    scene.doctor().assert_one("rp-filter", "advice", &strict);
+    scene.agent.start().unwrap();
+    let _flow = ClientFlow::udp(scene.branch.client(), MICROSOFT_IPV4, Duration::from_millis(5)).unwrap();
+    scene.wait("Microsoft leaves by wan0", |scene| scene.branch.way_now(MICROSOFT_IPV4) == Some(0));
+    let probed = |scene: &Scene| {
+        let status = scene.agent.status().unwrap_or_default();
+        let paths = status["paths"].as_array().cloned().unwrap_or_default();
+        paths.iter().any(|path| path["uplink"] == "wan1" && path["state"] == "up")
+    };
+    scene.wait("probes by wan1 are answered", probed);
+    let accepts = |interface: &str| accepts_answer(scene.router(), interface);
+    assert_eq!((accepts("wan0"), accepts("wan1")), (true, false), "the client's answers");
+
     scene.router().sysctl("net/ipv4/conf/all/rp_filter", "1").unwrap();
+    scene.router().sysctl("net/ipv4/conf/wan1/rp_filter", "2").unwrap();
     scene.doctor().assert_one("rp-filter", "advice", &["on wan0"]);
+    assert!(accepts("wan1"), "2 of the interface wins over 1 of all");
     scene.router().sysctl("net/ipv4/conf/all/rp_filter", "2").unwrap();
     scene.doctor().assert_well("rp-filter");
+}
+
+/// Whether the router lets in an answer of Microsoft's to a client by an interface.
+fn accepts_answer(router: &Namespace, interface: &str) -> bool {
+    let index = IfIndex(router.link(interface).state().unwrap().unwrap().index);
+    talk(router, async || {
+        let mut socket = FibSocket::open(&Kernel::default()).unwrap();
+        socket.lookup(CLIENT_IPV4, Some((index, MICROSOFT_IPV4))).await.is_ok()
+    })
 }
 
 pub fn settings() {

@@ -1,6 +1,6 @@
 use super::{assert_says, bad, only, sound};
 use crate::{
-    doctor::{Grade, Name, Topic},
+    doctor::{Evidence, Grade, Name, Topic},
     domain::{Family, RuleDetail, RuleVerdict},
     kernel::TableContents,
 };
@@ -66,21 +66,42 @@ fn a_name_that_somebody_gave_to_our_table_is_a_warning() {
 }
 
 #[test]
-fn routes_under_our_number_elsewhere_are_a_warning() {
+fn routes_under_our_number_in_the_main_table_are_another_programs() {
     let mut evidence = sound();
     evidence.inventory.under_our_number.insert((Family::Ipv4, 254), (12, "10.1.0.0/16".parse().unwrap()));
-    let finding = only(&evidence, Grade::Warning, Topic::Protocol);
-    assert_says(&finding, &["12 IPv4 routes in table 254", "10.1.0.0/16", "proto 77", "protocol, such as 78"]);
+    let finding = only(&evidence, Grade::Error, Topic::Protocol);
+    assert_says(&finding, &["another program", "12 IPv4 routes in table 254", "10.1.0.0/16", "protocol = 78"]);
 }
 
+type Change = fn(&mut Evidence, &RuleDetail);
+
 #[test]
-fn rules_under_our_number_that_we_did_not_order_are_a_warning() {
-    let mut evidence = sound();
-    let verdict = RuleVerdict::Table(900);
-    let rule = RuleDetail { preference: 9000, protocol: Some(77), verdict, ..RuleDetail::new(Family::Ipv4) };
-    evidence.inventory.rules.push(rule);
-    let finding = only(&evidence, Grade::Warning, Topic::Protocol);
-    assert_says(&finding, &["`9000: from all lookup 900`", "removes those it did not order"]);
+fn what_is_under_our_number_and_not_ordered_is_a_warning_because_it_will_be_removed() {
+    let rule = RuleDetail {
+        preference: 9000,
+        protocol: Some(77),
+        verdict: RuleVerdict::Table(900),
+        ..RuleDetail::new(Family::Ipv4)
+    };
+    let changes: [(Change, &str); 3] = [
+        (|evidence, rule| evidence.inventory.rules.push(rule.clone()), "rule `9000: from all lookup 900`"),
+        (|evidence, _| evidence.inventory.stray_next_hops.push(5), "next hop 5"),
+        (
+            |evidence, _| {
+                evidence
+                    .inventory
+                    .under_our_number
+                    .insert((Family::Ipv6, 900), (1, "2001:db8::/32".parse().unwrap()));
+            },
+            "1 IPv6 routes in table 900, such as 2001:db8::/32",
+        ),
+    ];
+    for (change, words) in changes {
+        let mut evidence = sound();
+        change(&mut evidence, &rule);
+        let finding = only(&evidence, Grade::Warning, Topic::Protocol);
+        assert_says(&finding, &[words, "in enforce, Peerward removes them", "protocol = 78"]);
+    }
 }
 
 #[test]

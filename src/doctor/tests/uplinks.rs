@@ -23,6 +23,15 @@ fn an_uplink_that_is_off_or_unplugged_is_a_warning() {
 }
 
 #[test]
+fn a_port_of_a_bridge_is_no_uplink_and_a_member_of_a_vrf_is() {
+    let mut evidence = sound();
+    evidence.inventory.links.get_mut(&WAN1).unwrap().master = Some(IfIndex(4));
+    assert_says(&only(&evidence, Grade::Warning, Topic::Uplinks), &["wan1: is a port of lan0", "interface ="]);
+    evidence.inventory.links.get_mut(&IfIndex(4)).unwrap().vrf_table = Some(10);
+    assert!(bad(&evidence).is_empty());
+}
+
+#[test]
 fn an_uplink_without_a_way_out_is_a_warning_and_one_family_is_enough() {
     let mut evidence = sound();
     let ok = examine(&evidence).into_iter().find(|finding| finding.found.starts_with("wan1")).unwrap();
