@@ -39,11 +39,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-pub use self::engine::Engine;
+pub use self::{
+    engine::Engine,
+    reconcile::{FibStatus, Order, Reconciler, Trust},
+};
 use self::{
     flows::{FlowsStatus, MovedFlowsWatch},
     kernel_news::KernelNews,
-    reconcile::{FibStatus, Order, Reconciler},
     reporting::Reporting,
     snapshot::{Held, Surroundings},
 };

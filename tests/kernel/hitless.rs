@@ -14,11 +14,11 @@ use ipnet::IpNet;
 use peerward::{
     domain::Family,
     kernel::FibSocket,
-    plan::{Change, NextHopId, Via},
+    plan::{Change, Fib, NextHopId, Via},
 };
 use peerward_lab::Route;
 
-use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, PATIENCE, Scene, apply, install, net, ours, prefixes};
+use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, PATIENCE, Scene, apply, gateways, install, net, ours, prefixes};
 
 /// What became of the client's packets meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,4 +133,72 @@ pub fn moved_routes() {
         });
         assert_eq!((tally.strayed, tally.dropped), (0, 0), "{family}: {tally:?}");
     }
+}
+
+/// Leads the kernel to a plan as the agent does: the difference, then what is left over.
+async fn lead(socket: &mut FibSocket, plan: &Fib) {
+    install(socket, plan).await;
+    socket.clear_leftovers().await.unwrap();
+}
+
+/// No packet may be dropped while the kernel is led through `plans`, over and over; a default route of the main table
+/// would hide a gap, so there is none.
+fn led_through(scene: &Scene, plans: &[Fib], turns: usize) -> Tally {
+    for uplink in [0, 1] {
+        for (default, gateway) in ["0.0.0.0/0", "::/0"].into_iter().zip(gateways(uplink)) {
+            let metric = 100 + u32::try_from(uplink).unwrap();
+            let route = Route::to(net(default), &format!("wan{uplink}")).via(gateway).metric(metric);
+            scene.router.delete_route(&route).unwrap();
+        }
+    }
+    let tally = under_traffic(scene, async |socket| {
+        for plan in plans.iter().cycle().take(turns) {
+            lead(socket, plan).await;
+        }
+    });
+    assert_eq!(tally.dropped, 0, "{tally:?}");
+    tally
+}
+
+pub fn swapped() {
+    let scene = scene();
+    led_through(&scene, &[scene.fib(0, 1), scene.fib(1, 0), scene.fib(0, 0), scene.fib(1, 1)], 100);
+}
+
+/// The prefixes of both tables, each cut into halves.
+fn halved(plan: &Fib) -> Fib {
+    let mut halves = Fib { routes: std::collections::BTreeMap::new(), ..plan.clone() };
+    for ((table, prefix), via) in &plan.routes {
+        let length = prefix.prefix_len();
+        let cut = if length == 0 { length } else { length + 1 };
+        halves.routes.extend(prefix.subnets(cut).unwrap().map(|half| ((*table, half), *via)));
+    }
+    halves
+}
+
+pub fn aggregated() {
+    let scene = scene();
+    let whole = scene.fib(1, 1);
+    let tally = led_through(&scene, &[halved(&whole), whole], 60);
+    assert_eq!(tally.strayed, 0, "{tally:?}");
+}
+
+/// The same plan under other ids.
+fn renumbered(plan: &Fib, by: u32) -> Fib {
+    let other = |id: &NextHopId| NextHopId(id.0 + by);
+    Fib {
+        next_hops: plan.next_hops.iter().map(|(id, next_hop)| (other(id), *next_hop)).collect(),
+        groups: (plan.groups.iter()).map(|(id, members)| (other(id), members.iter().map(other).collect())).collect(),
+        routes: (plan.routes.iter())
+            .map(|(key, via)| (*key, if let Via::Group(id) = via { Via::Group(other(id)) } else { *via }))
+            .collect(),
+        rules: plan.rules.clone(),
+    }
+}
+
+pub fn adopted_under_other_ids() {
+    let scene = scene();
+    let plan = scene.fib(1, 1);
+    let tally = led_through(&scene, &[renumbered(&plan, 1000), plan], 60);
+    assert_eq!(tally.strayed, 0, "{tally:?}");
 }

@@ -13,6 +13,7 @@ mod foreign;
 mod hitless;
 mod lookups;
 mod picture;
+mod reconciler;
 mod routes;
 mod scene;
 mod told;
@@ -60,11 +61,21 @@ fn main() {
         trial("what_is_there_already_is_not_written_over_and_what_is_gone_counts_as_done", fib::idempotence),
         trial("a_gateway_outside_every_connected_prefix_is_taken_to_be_on_its_link", fib::on_link),
         trial("without_the_capability_the_error_names_it", fib::no_capability),
+        trial("whatever_is_removed_or_changed_of_ours_is_put_back", reconciler::damage),
+        trial("a_restart_with_an_unchanged_decision_writes_nothing", reconciler::adoption),
+        trial("who_undoes_every_repair_is_fought_ten_times_and_then_once_in_a_minute", reconciler::budget),
+        trial("who_has_its_own_in_our_place_is_named_when_we_yield", reconciler::another_program),
+        trial("a_plan_with_private_space_is_refused_as_a_whole_and_what_stood_stays", reconciler::refused_plan),
+        trial("a_newer_order_is_carried_out_before_a_long_one_is_finished", reconciler::interruption),
+        trial("what_was_lost_while_no_agent_ran_is_restored_at_its_start", reconciler::dead_agent),
         trial("nothing_of_others_is_touched_whatever_is_planned_damaged_and_repaired", foreign::untouched),
         trial("a_route_of_ours_that_another_program_replaced_is_put_before_theirs", foreign::overwritten),
         trial("others_can_add_routes_by_gateways_of_an_uplink_while_ours_stand", foreign::gateways_of_others),
         trial("a_place_that_another_program_holds_is_told_with_a_remedy", foreign::held_place),
         trial("what_a_former_configuration_left_is_removed_once_the_plan_stands", foreign::leftovers),
+        trial("no_packet_is_missed_while_classes_and_their_backups_change_places", hitless::swapped),
+        trial("no_packet_is_missed_while_prefixes_are_aggregated_and_split", hitless::aggregated),
+        trial("no_packet_is_missed_while_everything_gets_other_ids", hitless::adopted_under_other_ids),
         trial("no_packet_is_missed_while_a_route_is_moved_to_another_group", hitless::moved_routes),
         trial("forwarded_packets_are_steered_and_the_routers_own_are_not", lookups::forwarded_and_own),
         trial("a_destination_without_a_way_is_an_error_that_names_it", lookups::no_way),
