@@ -31,6 +31,19 @@ impl PrefixSet {
         }
     }
 
+    /// As [`Self::touches`], for a prefix as it is in a message: 4 or 16 bytes, all bits beyond the length 0. False for
+    /// what is no prefix.
+    pub fn touches_bytes(&self, network: &[u8], length: u8) -> bool {
+        if let Ok(network) = network.try_into() {
+            let first = u32::from_be_bytes(network);
+            return length <= 32
+                && touches(&self.ipv4, first, first | u32::MAX.checked_shr(length.into()).unwrap_or(0));
+        }
+        let Ok(network) = network.try_into() else { return false };
+        let first = u128::from_be_bytes(network);
+        length <= 128 && touches(&self.ipv6, first, first | u128::MAX.checked_shr(length.into()).unwrap_or(0))
+    }
+
     /// Whether the set holds an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.touches(IpNet::from(address))
@@ -108,6 +121,14 @@ mod tests {
             assert!(!set.touches(net(outside)), "{outside}");
         }
         assert!(set.contains("13.107.6.255".parse().unwrap()));
+        let microsoft: std::net::Ipv6Addr = "2620:1ec::".parse().unwrap();
+        assert!(set.touches_bytes(&microsoft.octets(), 36));
+        assert!(set.touches_bytes(&microsoft.octets(), 128));
+        for (network, length) in
+            [(&[13, 107, 6, 0][..], 33), (&microsoft.octets(), 129), (&[], 0), (&[13, 107, 6], 24)]
+        {
+            assert!(!set.touches_bytes(network, length), "{network:?}/{length} is no prefix");
+        }
     }
 
     proptest! {

@@ -6,8 +6,8 @@
 use std::iter;
 
 use netlink_packet_core::{
-    DecodeError, Emitable, NLA_HEADER_SIZE, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NetlinkBuffer,
-    NetlinkHeader, NlasIterator, parse_i32, parse_u32,
+    DecodeError, Emitable, NLA_HEADER_SIZE, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NetlinkHeader, NlasIterator,
+    parse_i32, parse_u32,
 };
 
 use super::error::Refusal;
@@ -34,15 +34,27 @@ pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message<'
         if rest.is_empty() {
             return None;
         }
-        let framed = NetlinkBuffer::new_checked(rest);
-        let length = framed.as_ref().map_or(rest.len(), |message| message.length() as usize);
+        let message = first(rest);
+        let length = message.as_ref().map_or(rest.len(), |message| HEADER_LEN + message.payload.len());
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(framed.map(|message| Message {
-            kind: message.message_type(),
-            flags: message.flags(),
-            sequence: message.sequence_number(),
-            payload: message.payload(),
-        }))
+        Some(message)
+    })
+}
+
+/// `struct nlmsghdr`. By hand, because a million of them come in a row.
+fn first(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
+    let words = datagram.get(..HEADER_LEN).map(<[u8]>::as_chunks);
+    let Some(([length, [kind_low, kind_high, flags_low, flags_high], sequence, _port], _)) = words else {
+        return Err(DecodeError::buffer_too_small(datagram.len(), HEADER_LEN));
+    };
+    let length = u32::from_ne_bytes(*length) as usize;
+    let payload =
+        datagram.get(HEADER_LEN..length).ok_or_else(|| DecodeError::buffer_too_small(datagram.len(), length))?;
+    Ok(Message {
+        kind: u16::from_ne_bytes([*kind_low, *kind_high]),
+        flags: u16::from_ne_bytes([*flags_low, *flags_high]),
+        sequence: u32::from_ne_bytes(*sequence),
+        payload,
     })
 }
 

@@ -15,6 +15,7 @@ mod decode;
 mod describe;
 mod encode;
 mod error;
+mod followed;
 mod frame;
 mod guard;
 mod inventory;

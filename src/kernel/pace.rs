@@ -99,3 +99,42 @@ impl Pace {
 fn rest(cost: Duration) -> Duration {
     (cost * REST_FACTOR).min(LONGEST_REST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: Duration = Duration::from_millis(50);
+
+    #[tokio::test(start_paused = true)]
+    async fn events_do_not_bring_the_next_attempt_forward_after_a_failure() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let again = pace.failed(now);
+        pace.want_survey(now);
+        pace.want_glance(now);
+        assert_eq!((pace.survey(), pace.glance()), (again, Some(again)));
+        assert!(again - now >= FIRST_RETRY / 2);
+        let longest = (0..20).map(|_| pace.failed(now) - now).max();
+        assert!(longest < Some(LONGEST_RETRY * 2), "{longest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_survey_takes_a_tenth_of_the_time_at_most_and_a_glance_does_not_wait_for_it() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.surveyed(now, now + COST);
+        assert_eq!(pace.survey(), now + COST + PERIOD, "at least now and then");
+        pace.want_survey(now + COST);
+        assert_eq!(pace.survey(), now + COST * 11);
+        pace.want_glance(now + COST);
+        assert_eq!(pace.glance(), Some(now + COST));
+        pace.glanced(now + COST, now + COST * 2);
+        assert_eq!(pace.glance(), None);
+        pace.want_glance(now + COST * 2);
+        assert_eq!(pace.glance(), Some(now + COST * 12));
+        pace.surveyed(now, now + PERIOD);
+        pace.want_survey(now + PERIOD);
+        assert_eq!(pace.survey(), now + PERIOD + LONGEST_REST);
+    }
+}

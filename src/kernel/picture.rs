@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use netlink_packet_core::{DecodeError, NLM_F_APPEND, NLM_F_EXCL, NLM_F_REPLACE, parse_u32};
+use netlink_packet_core::{DecodeError, NLM_F_APPEND, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_OVERRUN, parse_u32};
 
 use super::{
     decode,
+    followed::Followed,
     frame::{Message, attributes, messages},
     message_type::{
         RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE, RTM_NEWADDR, RTM_NEWLINK,
@@ -13,23 +14,18 @@ use super::{
     },
     neighbours,
     nexthop::NextHopMessage,
-    objects::Objects,
     ownership::Ownership,
     route::RouteHead,
-    routes::{How, Outcome, Routes, Row},
-    shown::Life,
+    routes::How,
     sieve::Sieve,
     survey::{Surroundings, uplinks},
 };
-use crate::domain::{IfIndex, Interest, ReadState, RouterState};
+use crate::domain::{IfIndex, Interest, Link, ReadState, RouterState};
 
 /// `RT_TABLE_COMPAT`: what the header says of tables above 255.
 const RT_TABLE_COMPAT: u8 = 252;
 const ROUTE_HEADER: usize = 12;
 const RTA_TABLE: u16 = 15;
-
-/// News of routes that are remembered while the routes are listed.
-const LOG: usize = 16_384;
 
 /// What an event asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,16 +71,8 @@ pub(super) struct Picture {
     pub(super) state: RouterState,
     own: Ownership,
     pub(super) sieve: Sieve,
-    routes: Routes,
-    objects: Objects,
+    pub(super) followed: Followed,
     uplinks: BTreeSet<IfIndex>,
-    /// What is shown of defaults, or of other routes, is not what is held.
-    dirty: (bool, bool),
-    /// News of routes since a listing began; it may have missed them.
-    log: Option<Vec<(Row, How)>>,
-    log_overflowed: bool,
-    /// The routes were listed at least once.
-    listed: bool,
 }
 
 impl Picture {
@@ -93,76 +81,30 @@ impl Picture {
             state: RouterState::default(),
             own,
             sieve: Sieve::new(own, interest),
-            routes: Routes::default(),
-            objects: Objects::default(),
+            followed: Followed::default(),
             uplinks: BTreeSet::new(),
-            dirty: (false, false),
-            log: None,
-            log_overflowed: false,
-            listed: false,
         }
     }
 
     /// Takes what was listed quickly. The events that it is older than are applied after it.
     pub(super) fn take_surroundings(&mut self, found: Surroundings) {
-        let gone: Vec<_> =
-            self.state.links.keys().filter(|index| !found.links.contains_key(index)).copied().collect();
-        for index in gone {
-            self.routes.forget(index);
+        let links = std::mem::replace(&mut self.state.links, found.links);
+        for (index, before) in links {
+            let now = self.state.links.get(&index).cloned();
+            self.link_changed(index, Some(&before), now.as_ref());
         }
-        self.state.links = found.links;
         self.state.addresses = found.addresses;
         self.state.neighbours = found.neighbours;
         self.state.rules = found.rules;
-        self.objects = found.objects;
-        self.links_changed();
-    }
-
-    /// From now on, news of routes are remembered.
-    pub(super) fn begin_listing(&mut self) {
-        self.log = Some(Vec::new());
-        self.log_overflowed = false;
-    }
-
-    /// Takes the routes that were listed, with the news since the listing began. Returns whether all is certain.
-    pub(super) fn take_routes(&mut self, listed: Routes) -> bool {
-        let mut routes = listed;
-        self.listed = true;
-        let mut certain = !std::mem::take(&mut self.log_overflowed);
-        for (row, how) in self.log.take().unwrap_or_default() {
-            certain &= !routes.take(&row, how).doubt;
+        if let Some(objects) = found.objects {
+            self.followed.take_objects(objects);
         }
-        if self.routes != routes {
-            self.routes = routes;
-            self.dirty = (true, true);
-        }
-        certain
-    }
-
-    /// Whether the routes were listed at least once.
-    pub(super) fn knows_routes(&self) -> bool {
-        self.listed
-    }
-
-    /// A listing failed.
-    pub(super) fn end_listing(&mut self) {
-        self.log = None;
+        self.find_uplinks();
     }
 
     /// Brings what is shown of the routes up to date.
     pub(super) fn refresh(&mut self) {
-        let (defaults, routes) = std::mem::take(&mut self.dirty);
-        let life = Life { links: &self.state.links, objects: &self.objects, uplinks: &self.uplinks };
-        if defaults {
-            self.state.defaults = life.defaults(&self.routes);
-        }
-        if routes {
-            let (shown, omitted) = life.routes(&self.routes);
-            if *self.state.routes != *shown {
-                self.state.routes = shown.into();
-            }
-            self.state.routes_omitted = omitted;
-        }
+        self.followed.show(&mut self.state, &self.uplinks);
     }
 
     /// Applies a datagram of events. One that cannot be read asks for a survey.
@@ -195,6 +137,8 @@ impl Picture {
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
                 self.next_hop_event(&NextHopMessage::parse(payload)?, message.kind == RTM_DELNEXTHOP)
             }
+            // Kernels say so by ENOBUFS; what says it in the stream is no less to be believed.
+            NLMSG_OVERRUN => Ok(Effect { touched: true, glance: true, survey: true, ..Effect::default() }),
             _ => Ok(Effect::default()),
         }
     }
@@ -204,40 +148,44 @@ impl Picture {
         let Some(link) = decode::link(payload)? else {
             return Ok(Effect::default());
         };
-        let (index, up, carrier) = (link.index, link.admin_up && !gone, link.is_usable() && !gone);
-        let changed = if gone {
-            self.forget(index)
-        } else {
-            self.state.links.get(&index) != Some(&link) && {
-                self.state.links.insert(index, link);
-                true
-            }
-        };
+        let index = link.index;
+        let before = if gone { self.forget(index) } else { self.state.links.insert(index, link.clone()) };
+        let now = Some(link).filter(|_| !gone);
+        let changed = before != now;
         if !changed {
             return Ok(Effect { touched: true, ..Effect::default() });
         }
-        if !up {
-            self.routes.forget(index);
-        }
-        if !carrier {
-            // The kernel removes these and the routes that refer to them, and restores neither.
-            for id in self.objects.forget(index) {
-                self.routes.forget_object(id);
-            }
-        }
-        self.links_changed();
-        Ok(Effect { touched: true, survey: true, publish: Publish::Now, ..Effect::default() })
+        self.link_changed(index, before.as_ref(), now.as_ref());
+        self.find_uplinks();
+        // Nothing leads out of one that was not there before.
+        Ok(Effect { touched: true, survey: before.is_some(), publish: Publish::Now, ..Effect::default() })
     }
 
-    fn forget(&mut self, index: IfIndex) -> bool {
+    fn link_changed(&mut self, index: IfIndex, before: Option<&Link>, now: Option<&Link>) {
+        let was = |is: fn(&Link) -> bool| before.is_some_and(is) && !now.is_some_and(is);
+        if was(|link| link.admin_up) || now.is_none() {
+            self.followed.link_down(index);
+        }
+        if was(Link::is_usable) {
+            self.followed.link_unusable(index);
+        }
+        if before.map(Link::is_usable) != now.map(Link::is_usable) {
+            self.followed.all_changed();
+        }
+    }
+
+    fn find_uplinks(&mut self) {
+        let uplinks = uplinks(&self.state.links, &self.sieve);
+        if self.uplinks != uplinks {
+            self.uplinks = uplinks;
+            self.followed.all_changed();
+        }
+    }
+
+    fn forget(&mut self, index: IfIndex) -> Option<Link> {
         self.state.addresses.retain(|address| address.index != index);
         self.state.neighbours.retain(|(interface, _), _| *interface != index);
-        self.state.links.remove(&index).is_some()
-    }
-
-    fn links_changed(&mut self) {
-        self.uplinks = uplinks(&self.state.links, &self.sieve);
-        self.dirty = (true, true);
+        self.state.links.remove(&index)
     }
 
     /// Announcements of IPv6 routers refresh addresses every few seconds: that is no news.
@@ -296,60 +244,16 @@ impl Picture {
             flags if flags & NLM_F_EXCL != 0 => How::Alone,
             flags => How::Beside { last: flags & NLM_F_APPEND != 0 },
         };
-        Ok(Effect { touched, ..self.route_news(row, how) })
+        Ok(Effect { touched, ..self.followed.route(row, how, &self.state.links, &self.uplinks) })
     }
 
-    fn route_news(&mut self, row: Row, how: How) -> Effect {
-        let life = Life { links: &self.state.links, objects: &self.objects, uplinks: &self.uplinks };
-        let is_default = row.key.is_default();
-        // Before and after.
-        let at_once =
-            is_default && self.routes.named(&row.key).iter().chain([&row.held]).any(|held| life.is_by_uplink(held));
-        let Outcome { changed, doubt } = self.routes.take(&row, how);
-        if changed {
-            self.mark_dirty(is_default);
-        }
-        match &mut self.log {
-            Some(log) if log.len() < LOG => log.push((row, how)),
-            Some(_) => self.log_overflowed = true,
-            None => {}
-        }
-        let publish = match (changed, at_once) {
-            (false, _) => Publish::Unchanged,
-            (true, false) => Publish::Soon,
-            (true, true) => Publish::Now,
-        };
-        Effect { survey: doubt, publish, ..Effect::default() }
-    }
-
-    /// Routes die with their next hop without a word; those that die with ours are ours.
     fn next_hop_event(&mut self, object: &NextHopMessage, gone: bool) -> Result<Effect, DecodeError> {
         let id = object.id.ok_or_else(|| DecodeError::from("a next hop without an id"))?;
         let touched = self.own.claims_next_hop(id);
         if touched && object.protocol == self.own.protocol {
             return Ok(Effect { touched, ..Effect::default() });
         }
-        let concerned: Vec<u32> =
-            self.objects.groups_of(id).chain([id]).filter(|id| self.routes.refers_to(*id)).collect();
-        let of_default = concerned.iter().any(|id| self.routes.default_refers_to(*id));
-        let changed = if gone {
-            let mut ids = self.objects.remove(id);
-            ids.push(id);
-            ids.into_iter().filter(|id| self.routes.forget_object(*id)).count() > 0
-        } else {
-            self.objects.set(self.own, object)
-        };
-        if concerned.is_empty() || !(changed || gone) {
-            return Ok(Effect { touched, ..Effect::default() });
-        }
-        self.dirty = (true, true);
-        let publish = if of_default { Publish::Now } else { Publish::Soon };
-        Ok(Effect { touched, survey: gone, publish, ..Effect::default() })
-    }
-
-    fn mark_dirty(&mut self, default: bool) {
-        let (defaults, routes) = &mut self.dirty;
-        *if default { defaults } else { routes } = true;
+        Ok(Effect { touched, ..self.followed.object(self.own, id, object, gone) })
     }
 }
 

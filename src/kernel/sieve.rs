@@ -44,7 +44,8 @@ impl Sieve {
         };
         let is_default = head.prefix_len == 0;
         let may_be_connected = head.protocol == RTPROT_KERNEL && kind == RouteKind::Unicast;
-        let wanted = is_default || self.interest.destinations.touches(head.destination(payload)?);
+        let wanted =
+            is_default || self.interest.destinations.touches_bytes(RouteHead::destination(payload), head.prefix_len);
         if !wanted && !may_be_connected {
             return Ok(None);
         }

@@ -62,28 +62,12 @@ impl RequestSocket {
         request: &Request,
         mut each: impl FnMut(&Message<'_>) -> Result<(), DecodeError>,
     ) -> Result<bool, KernelError> {
-        let sequence = self.send(what, std::slice::from_ref(request)).await?;
-        let mut consistent = true;
+        let mut dump = Dump { sequence: self.send(what, std::slice::from_ref(request)).await?, consistent: true };
         loop {
-            for message in messages(receive(&mut self.transport, what).await?) {
-                let message = message.map_err(malformed(what))?;
-                if message.sequence != sequence {
-                    continue;
-                }
-                consistent &= message.flags & NLM_F_DUMP_INTR == 0;
-                let end = match message.kind {
-                    NLMSG_DONE => end_of_dump(&message),
-                    NLMSG_ERROR => verdict(&message),
-                    NLMSG_OVERRUN => return Err(overrun(what)),
-                    NLMSG_NOOP => continue,
-                    _ => {
-                        each(&message).map_err(malformed(what))?;
-                        continue;
-                    }
-                };
-                let end = end.map_err(malformed(what))?;
+            let end = dump.take(what, receive(&mut self.transport, what).await?, &mut each)?;
+            if let Some(end) = end {
                 self.unfinished = false;
-                return end.map(|()| consistent).map_err(|refusal| KernelError::refused(what, refusal));
+                return end.map_err(|refusal| KernelError::refused(what, refusal));
             }
             // A table of a million routes must not keep probes waiting for their turn on this thread.
             tokio::task::yield_now().await;
@@ -160,6 +144,45 @@ impl RequestSocket {
         }
         self.transport.send(&datagram).await.map_err(|error| KernelError::socket(what, error))?;
         Ok(first)
+    }
+}
+
+/// A list on its way.
+#[derive(Debug)]
+pub(super) struct Dump {
+    pub(super) sequence: u32,
+    /// The kernel did not say that it changed meanwhile.
+    pub(super) consistent: bool,
+}
+
+impl Dump {
+    /// Takes a datagram of it. At the end returns whether it is consistent, or why it broke off.
+    pub(super) fn take(
+        &mut self,
+        what: &str,
+        datagram: &[u8],
+        mut each: impl FnMut(&Message<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Option<Result<bool, Refusal>>, KernelError> {
+        for message in messages(datagram) {
+            let message = message.map_err(malformed(what))?;
+            if message.sequence != self.sequence {
+                continue;
+            }
+            self.consistent &= message.flags & NLM_F_DUMP_INTR == 0;
+            let end = match message.kind {
+                NLMSG_DONE => end_of_dump(&message),
+                NLMSG_ERROR => verdict(&message),
+                NLMSG_OVERRUN => return Err(overrun(what)),
+                NLMSG_NOOP => continue,
+                _ => {
+                    each(&message).map_err(malformed(what))?;
+                    continue;
+                }
+            };
+            let end = end.map_err(malformed(what))?;
+            return Ok(Some(end.map(|()| self.consistent)));
+        }
+        Ok(None)
     }
 }
 

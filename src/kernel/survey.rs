@@ -35,7 +35,8 @@ pub(super) struct Surroundings {
     pub(super) addresses: Vec<Address>,
     pub(super) neighbours: Neighbours,
     pub(super) rules: Vec<PolicyRule>,
-    pub(super) objects: Objects,
+    /// Absent when they changed under every attempt to list them: what was followed meanwhile is better then.
+    pub(super) objects: Option<Objects>,
 }
 
 pub(super) async fn surroundings(
@@ -94,7 +95,7 @@ pub(super) async fn rules(socket: &mut RequestSocket, own: Ownership) -> Result<
 }
 
 /// Next-hop objects of others.
-async fn objects(socket: &mut RequestSocket, own: Ownership) -> Result<Objects, KernelError> {
+async fn objects(socket: &mut RequestSocket, own: Ownership) -> Result<Option<Objects>, KernelError> {
     let request = Request::new(RTM_GETNEXTHOP, 0, &NextHopMessage::default());
     let listed = socket.dump("list next-hop objects", request, |objects: &mut Objects, message| {
         objects.set(own, &NextHopMessage::parse(message.payload)?);
@@ -102,8 +103,9 @@ async fn objects(socket: &mut RequestSocket, own: Ownership) -> Result<Objects, 
     });
     match listed.await {
         // Kernels without such objects say so one way or the other; routes tell their ways themselves there.
-        Err(error) if error.errno() == Some(libc::EINVAL) => Ok(Objects::default()),
-        listed => empty_where_unknown(listed),
+        Err(error) if error.errno() == Some(libc::EINVAL) => Ok(Some(Objects::default())),
+        Err(KernelError::Interrupted { .. }) => Ok(None),
+        listed => empty_where_unknown(listed).map(Some),
     }
 }
 

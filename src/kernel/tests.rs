@@ -1,5 +1,8 @@
 //! Decoding and requests, without a namespace: nothing here changes anything.
 
+mod dumps;
+mod following;
+
 use std::{future::poll_fn, net::IpAddr, sync::Arc, task::Poll};
 
 use netlink_packet_core::{Emitable, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSG_NOOP};
@@ -166,6 +169,8 @@ fn decode_all(bytes: &[u8]) {
     let _ = super::decode::link(bytes);
     let _ = super::decode::address(bytes);
     let _ = super::decode::neighbour(bytes);
+    let _ = super::decode::rule(bytes, 77);
+    let _ = Sieve::new(own(), interest()).row(bytes);
     let _ = NextHopMessage::parse(bytes);
     let _ = super::rule::parse(bytes, Family::Ipv4);
     if let Ok(Some(head)) = RouteHead::parse(bytes) {

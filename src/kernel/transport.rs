@@ -129,3 +129,18 @@ fn is_whole(sender: &SocketAddr, datagram: &[u8]) -> io::Result<bool> {
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_datagrams_of_the_kernel_are_taken() {
+        let (kernel, process) = (SocketAddr::new(0, 0), SocketAddr::new(4711, 0));
+        assert!(is_whole(&kernel, &[0; 16]).unwrap());
+        assert!(!is_whole(&process, &[0; 16]).unwrap(), "any process may send to our port");
+        let cut = is_whole(&kernel, &vec![0; DATAGRAM]).unwrap_err();
+        assert_eq!(cut.raw_os_error(), Some(libc::ENOBUFS), "what was cut off is lost");
+        assert!(!is_whole(&process, &vec![0; DATAGRAM]).unwrap(), "nothing of ours was lost by that");
+    }
+}

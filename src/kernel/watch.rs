@@ -65,6 +65,7 @@ struct Survey {
 
 struct Watcher {
     own: Ownership,
+    subscribe: fn() -> Result<Transport, KernelError>,
     picture: Picture,
     events: Stream,
     requests: RequestSocket,
@@ -96,6 +97,7 @@ impl Watcher {
         let counters = *doubt.borrow();
         Ok(Self {
             own,
+            subscribe,
             picture: Picture::new(own, interest),
             // Before anything is listed, so that nothing falls between.
             events: Stream::Open(subscribe()?),
@@ -205,7 +207,7 @@ impl Watcher {
     }
 
     fn reopen(&mut self) {
-        match subscribe() {
+        match (self.subscribe)() {
             Ok(events) => {
                 self.events = Stream::Open(events);
                 self.pace.succeeded();
@@ -225,9 +227,12 @@ impl Watcher {
         let found = survey::surroundings(&mut self.requests, self.own, &self.picture.sieve).await;
         match found {
             Ok(found) => {
-                self.picture.take_surroundings(found);
                 self.pace.glanced(began, Instant::now());
-                if self.picture.knows_routes() && self.events.is_open() {
+                if found.objects.is_none() {
+                    self.doubt_routes();
+                }
+                self.picture.take_surroundings(found);
+                if self.picture.followed.knows_routes() && self.events.is_open() {
                     self.picture.state.read = ReadState::Fresh;
                 }
                 self.publish();
@@ -250,7 +255,7 @@ impl Watcher {
             Err(error) => return self.failed(&error),
         };
         let sieve = self.picture.sieve.clone();
-        self.picture.begin_listing();
+        self.picture.followed.begin_listing();
         let listing: Listing = Box::pin(async move { survey::routes(&mut socket, &sieve).await });
         self.survey = Some(Survey { listing, began, outdated: false });
     }
@@ -260,13 +265,13 @@ impl Watcher {
         let routes = match listed {
             Ok(routes) => routes,
             Err(error) => {
-                self.picture.end_listing();
-                return self.failed(&error);
+                self.picture.followed.end_listing();
+                return self.not_listed(&error);
             }
         };
         let now = Instant::now();
         self.pace.surveyed(survey.began, now);
-        let certain = self.picture.take_routes(routes) && !survey.outdated && self.events.is_open();
+        let certain = self.picture.followed.take_routes(routes) && !survey.outdated && self.events.is_open();
         self.picture.state.routes_read = if certain { ReadState::Fresh } else { ReadState::Stale };
         if !certain {
             self.pace.want_survey(now);
@@ -277,13 +282,19 @@ impl Watcher {
         self.publish();
     }
 
+    /// Not even what is quick could be listed.
     fn failed(&mut self, error: &KernelError) {
+        self.picture.state.read = ReadState::Stale;
+        self.pace.want_glance(Instant::now());
+        self.not_listed(error);
+    }
+
+    /// The routes could not be listed; what is known of them is followed on.
+    fn not_listed(&mut self, error: &KernelError) {
         let now = Instant::now();
         let again = self.pace.failed(now);
         log::warn!("the router cannot be read, next attempt in {:?}: {error}", again - now);
-        self.picture.state.read = ReadState::Stale;
         self.picture.state.routes_read = ReadState::Stale;
-        self.pace.want_glance(now);
         self.pace.want_survey(now);
         self.publish();
     }
@@ -359,4 +370,44 @@ async fn swarm(stream: &mut Stream, picture: &mut Picture) -> Woken {
         Ok(effect)
     };
     Woken::Events(absorb().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+
+    static REFUSALS: AtomicUsize = AtomicUsize::new(0);
+
+    fn refused_at_first() -> Result<Transport, KernelError> {
+        if REFUSALS.fetch_add(1, Ordering::Relaxed) < 3 {
+            return Err(KernelError::socket("open a netlink socket", io::Error::from_raw_os_error(libc::EMFILE)));
+        }
+        subscribe()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_stream_of_events_is_opened_again_however_often_that_is_refused() {
+        let (state, picture) = watch::channel(Arc::default());
+        let (doubt, counters) = watch::channel(Doubt::default());
+        let own = Ownership::new(&Kernel::default());
+        let mut watcher = Watcher::open(own, Arc::default(), state, doubt).unwrap();
+        watcher.subscribe = refused_at_first;
+        let began = Instant::now();
+        watcher.lost(&io::Error::from_raw_os_error(libc::EIO));
+        while !watcher.events.is_open() {
+            assert_eq!(picture.borrow().read, ReadState::Stale, "nothing is followed");
+            watcher.step().await;
+        }
+        assert_eq!(REFUSALS.load(Ordering::Relaxed), 4);
+        assert!(began.elapsed() > Duration::from_millis(350), "after {:?}", began.elapsed());
+        assert_eq!(counters.borrow().overruns, 2, "what happened meanwhile was missed");
+        while picture.borrow().read == ReadState::Stale {
+            watcher.step().await;
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod picture;
 mod reconciler;
 mod routes;
 mod scene;
+mod storms;
 mod told;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -42,6 +43,10 @@ fn main() {
         trial("routes_by_next_hop_objects_follow_what_these_become", routes::objects),
         trial("what_is_followed_is_what_is_listed_whatever_is_done_to_routes", routes::followed),
         trial("another_gateway_is_seen_by_its_event_alone", routes::next_gateway),
+        trial("a_default_is_followed_while_thousands_of_other_routes_change", storms::route_churn),
+        trial("lists_that_links_interrupt_come_to_an_end_and_hold_everything", storms::link_churn),
+        trial("what_links_and_addresses_do_to_routes_is_followed_as_it_is_listed", storms::links_and_routes),
+        trial("addresses_whose_lifetime_is_refreshed_ask_for_no_listing", storms::refreshed_addresses),
         trial("what_is_applied_is_read_back_equal", fib::round_trip),
         trial("one_message_moves_every_route_of_a_group", fib::group_replace),
         trial("when_the_carrier_is_cut_the_kernel_itself_falls_back_to_the_backup_table", fib::standing_backup),

@@ -176,8 +176,17 @@ pub fn overrun() {
         // This thread waits for another, so that the watcher cannot read, while more happens than its queue holds.
         on(&stalled, async || flood(via).await);
         scene.router.link("wan0").down().unwrap();
+        // The link first: the routes take longer.
+        let link_first = |state: &RouterState| {
+            is_fresh(state) && !admin_up(state, "wan0") && state.routes_read == ReadState::Stale
+        };
+        watching.until("the link, before the routes were listed", link_first).await;
         watching.until_doubt("the overrun", |doubt| doubt.overruns > 0).await;
-        watching.until("a complete picture again", |state| is_fresh(state) && !admin_up(state, "wan0")).await;
+        watching
+            .until("a complete picture again", |state| {
+                is_fresh(state) && state.routes_read == ReadState::Fresh && !admin_up(state, "wan0")
+            })
+            .await;
     });
 }
 

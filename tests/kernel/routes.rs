@@ -13,7 +13,7 @@ use crate::{
     told::{self, route},
 };
 
-fn is_certain(state: &RouterState) -> bool {
+pub fn is_certain(state: &RouterState) -> bool {
     state.read == ReadState::Fresh && state.routes_read == ReadState::Fresh
 }
 
