@@ -154,6 +154,14 @@ fn help_is_what_it_was() {
 }
 
 #[test]
+fn doctor_refuses_a_bad_configuration_before_it_looks_at_anything() {
+    let folder = TempDir::new().unwrap();
+    let output = peerward(&["doctor", "--config", &written(&folder, "nonsense = 1")]);
+    assert_ends(&output, 4);
+    assert!(err(&output).contains("nonsense"), "{}", err(&output));
+}
+
+#[test]
 fn wrong_usage_is_exit_2_with_a_suggestion() {
     for (arguments, hint) in [
         (&["sttus"][..], "status"),
