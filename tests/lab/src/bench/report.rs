@@ -55,7 +55,7 @@ impl Report {
         name.clone_into(&mut self.part);
         if !self.json {
             println!("\n{title}");
-            println!("  {:<50} {:>11} {:>4} {:>9}  note", "", "median", "n", "RSS");
+            println!("  {:<60} {:>11} {:>4} {:>9}  note", "", "median", "n", "RSS");
         }
     }
 
@@ -71,7 +71,7 @@ impl Report {
             let took = took.map(written);
             let rss = rss_mib.map(|rss| format!("{rss:.1} MiB")).unwrap_or_default();
             let repetitions = took.as_ref().map(|_| repetitions.to_string()).unwrap_or_default();
-            println!("  {subject:<50} {:>11} {repetitions:>4} {rss:>9}  {note}", took.unwrap_or_default());
+            println!("  {subject:<60} {:>11} {repetitions:>4} {rss:>9}  {note}", took.unwrap_or_default());
         }
     }
 
