@@ -36,6 +36,7 @@ mod seen;
 mod shown;
 mod sieve;
 mod socket;
+mod stream;
 mod survey;
 mod transport;
 mod watch;

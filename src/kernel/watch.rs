@@ -20,6 +20,7 @@ use super::{
     picture::{Effect, Picture, Publish},
     routes::Routes,
     socket::RequestSocket,
+    stream::{Arrival, Stream, subscribe},
     survey,
     transport::Transport,
 };
@@ -27,17 +28,6 @@ use crate::{
     config::Kernel,
     domain::{Interest, ReadState, RouterState},
 };
-
-/// `RTNLGRP_*`: link, neighbour, and of both families address, route and rule, and next hop.
-const GROUPS: [u32; 9] = [1, 3, 5, 7, 8, 9, 11, 19, 32];
-/// `RTNLGRP_NEXTHOP`, unknown to kernels without next-hop objects.
-const NEXT_HOP_GROUP: u32 = 32;
-
-/// Room for the events of some thousand route changes in one go.
-const QUEUE: usize = 8 * 1024 * 1024;
-
-/// Datagrams taken in one go before others on this thread have their turn.
-const SWARM: usize = 256;
 
 type Listing = Pin<Box<dyn Future<Output = Result<Routes, KernelError>> + Send>>;
 
@@ -78,11 +68,10 @@ struct Watcher {
 }
 
 enum Woken {
-    Events(io::Result<Effect>),
+    Arrived(Arrival),
     Listed(Result<Routes, KernelError>),
     GlanceDue,
     SurveyDue,
-    ReopenDue,
     PublishDue,
     Closed,
 }
@@ -117,16 +106,16 @@ impl Watcher {
             self.publish();
         }
         match self.wait().await {
-            Woken::Events(Ok(effect)) => {
+            Woken::Arrived(Arrival::Events(Ok(effect))) => {
                 self.events(effect);
                 // Others on this thread have their turn, however many events follow.
                 tokio::task::yield_now().await;
             }
-            Woken::Events(Err(error)) => self.lost(&error),
+            Woken::Arrived(Arrival::Events(Err(error))) => self.lost(&error),
             Woken::Listed(listed) => self.listed(listed),
             Woken::GlanceDue => _ = self.glance().await,
             Woken::SurveyDue => self.begin_survey().await,
-            Woken::ReopenDue => self.reopen(),
+            Woken::Arrived(Arrival::ReopenDue) => self.reopen(),
             Woken::PublishDue => self.publish(),
             Woken::Closed => {}
         }
@@ -144,7 +133,7 @@ impl Watcher {
         let glance = pace.glance();
         // In random order: neither a storm of events nor a listing of a million routes keeps the other waiting.
         tokio::select! {
-            effect = swarm(events, picture) => effect,
+            arrival = events.swarm(picture) => Woken::Arrived(arrival),
             () = at(*publish_at) => Woken::PublishDue,
             () = at(glance) => Woken::GlanceDue,
             listed = listing => Woken::Listed(listed),
@@ -252,7 +241,7 @@ impl Watcher {
         }
         let mut socket = match RequestSocket::open(NETLINK_ROUTE) {
             Ok(socket) => socket,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.not_listed(&error),
         };
         let sieve = self.picture.sieve.clone();
         self.picture.followed.begin_listing();
@@ -319,57 +308,11 @@ impl Watcher {
     }
 }
 
-/// The stream of events, or the time at which to open it again.
-enum Stream {
-    Open(Transport),
-    Closed { reopen_at: Instant },
-}
-
-impl Stream {
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Open(_))
-    }
-}
-
 async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
     }
-}
-
-fn subscribe() -> Result<Transport, KernelError> {
-    let events = Transport::open(NETLINK_ROUTE, QUEUE)?;
-    for group in GROUPS {
-        match events.subscribe(group) {
-            Err(error) if group == NEXT_HOP_GROUP => log::debug!("{error}"),
-            joined => joined?,
-        }
-    }
-    Ok(events)
-}
-
-/// Waits for events and applies all that are queued, so that only the last state of a swarm is published. Safe to
-/// cancel: an event is applied as soon as it is received.
-async fn swarm(stream: &mut Stream, picture: &mut Picture) -> Woken {
-    let events = match stream {
-        Stream::Open(events) => events,
-        Stream::Closed { reopen_at } => {
-            sleep_until(*reopen_at).await;
-            return Woken::ReopenDue;
-        }
-    };
-    let mut absorb = async || -> io::Result<Effect> {
-        let mut effect = picture.absorb(events.receive().await?);
-        for _ in 0..SWARM {
-            match events.receive_queued()? {
-                Some(datagram) => effect = effect.and(picture.absorb(datagram)),
-                None => break,
-            }
-        }
-        Ok(effect)
-    };
-    Woken::Events(absorb().await)
 }
 
 #[cfg(test)]
