@@ -189,7 +189,7 @@ impl Agent {
         let (request_sender, requests) = mpsc::channel(16);
         let server = tokio::spawn(control.serve(snapshot, request_sender));
 
-        let held = Held::new(&engine, &adopted);
+        let held = Held::adopted(&engine, &adopted);
         let flows = MovedFlowsWatch::start(&config, router.clone(), &held);
         let conflicts = conflicts::look(&config, &engine.interest());
 
@@ -309,12 +309,16 @@ impl Agent {
 
     fn fib_changed(&mut self) {
         let status = self.fib_now.borrow().clone();
-        let held = Held::new(&self.engine, &status.observed);
-        let mut events = held.since(&self.held, &self.engine);
-        if !self.withdrawn {
-            self.flows.held(&self.engine, &held, &status.observed);
+        let mut events = Vec::new();
+        // Before, it is not known what the router's own routes keep, and so what of ours should be there.
+        if self.engine.knows_router() {
+            let held = Held::new(&self.engine, &status.observed);
+            events = held.since(&self.held, &self.engine);
+            if !self.withdrawn {
+                self.flows.held(&self.engine, &held, &status.observed);
+            }
+            self.held = held;
         }
-        self.held = held;
         events.extend(self.kernel_news.events(&status));
         self.tell(events);
         self.publish();

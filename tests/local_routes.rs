@@ -20,6 +20,7 @@ fn main() -> Result<ExitCode, LabError> {
     peerward_lab::enter()?;
     let trials = vec![
         Trial::test("a_tunnels_route_keeps_its_prefix_and_gives_it_back_when_it_goes", tunnel),
+        Trial::test("a_tunnel_without_carrier_still_keeps_its_prefix", dead_tunnel),
         Trial::test("a_null_route_stays_in_charge", null_route),
         Trial::test("an_uplink_that_needs_routes_is_used_while_the_isp_announces_them", require_route),
         Trial::test("a_new_gateway_is_followed", new_gateway),
@@ -98,6 +99,26 @@ fn tunnel() -> Result<(), Failed> {
     scene.branch.router().delete_route(&tunnel_route("13.107.6.152/32"))?;
     let back = scene.wait("Microsoft is steered again", |scene| scene.leaves_by() == Some(0))?;
     eprintln!("taken back after {} ms", back.as_millis());
+    Ok(())
+}
+
+/// The kernel goes on sending into it: what is meant for the tunnel must not leak to an ISP.
+fn dead_tunnel() -> Result<(), Failed> {
+    let mut scene = Scene::settled()?;
+    let router = scene.branch.router();
+    router.add_route(&tunnel_route("13.107.6.152/32"))?;
+    scene.wait("the tunnel is in charge", |scene| scene.leaves_by().is_none())?;
+    scene.branch.ops().link("eth0").down()?;
+    scene.wait("the carrier is seen to be lost", |scene| {
+        let state = scene.branch.router().link("mgmt0").state();
+        state.is_ok_and(|state| state.is_some_and(|state| !state.running))
+    })?;
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        assert_eq!(scene.leaves_by(), None, "leaked");
+        sleep(5 * MS);
+    }
+    assert!(scene.explain("13.107.6.152")["kept"]["why"].as_str().unwrap().contains("mgmt0"));
     Ok(())
 }
 

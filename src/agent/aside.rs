@@ -17,12 +17,20 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Aside {
     /// Everything that touches a destination, sorted.
-    pub list: Vec<SetAside>,
+    list: Vec<SetAside>,
     /// Its space, exactly.
     pub space: Vec<IpNet>,
     set: PrefixSet,
-    by_class: BTreeMap<ClassId, Vec<SetAside>>,
+    /// Positions in the list, by class of the catalogue.
+    by_class: BTreeMap<ClassId, Vec<u32>>,
     source: Source,
+}
+
+/// Another space is set aside now, and these classes have lost or gained by it.
+#[derive(Debug)]
+pub struct Changed {
+    /// Classes of the catalogue.
+    pub classes: Vec<ClassId>,
 }
 
 /// What the picture of the router says that matters here.
@@ -52,8 +60,8 @@ pub struct Grounds<'a> {
 }
 
 impl Aside {
-    /// Looks at the router again; true when what is set aside is another now.
-    pub fn look(&mut self, router: &RouterState, grounds: &Grounds<'_>, classes: &[Class]) -> bool {
+    /// Looks at the router again; `classes` are those of the catalogue. Nothing when all is as it was.
+    pub fn look(&mut self, router: &RouterState, grounds: &Grounds<'_>, classes: &[Class]) -> Option<Changed> {
         let source = Source {
             routes: Arc::clone(&router.routes),
             rules: router.rules.clone(),
@@ -63,28 +71,36 @@ impl Aside {
             protected: grounds.protected.to_vec(),
         };
         if source == self.source {
-            return false;
+            return None;
         }
         self.source = source;
+        let (mut list, mut space) = (Vec::new(), Vec::new());
         let uplinks: BTreeSet<IfIndex> =
             grounds.uplinks.iter().filter_map(|name| Some(router.link_named(name)?.index)).collect();
-        let Kept { mut set_aside, released } = kept_by_local_routes(router, &uplinks, grounds.preference);
-        let routed: Vec<IpNet> = set_aside.iter().map(|kept| kept.prefix).collect();
-        let mut space = space_of(&routed, &released);
+        for Kept { set_aside, released } in kept_by_local_routes(router, &uplinks, grounds.preference) {
+            let routed: Vec<IpNet> = set_aside.iter().map(|kept| kept.prefix).collect();
+            space.extend(space_of(&routed, &released));
+            list.extend(set_aside);
+        }
         let protected = protected(router, grounds);
         space.extend(protected.iter().map(|kept| kept.prefix));
-        set_aside.extend(protected);
-        set_aside.sort_unstable();
-        let changed = set_aside != self.list || space != self.space;
-        self.set = space.iter().copied().collect();
-        self.by_class = classes.iter().filter_map(|class| by_class(class, &set_aside)).collect();
-        (self.list, self.space) = (set_aside, space);
-        changed
+        list.extend(protected);
+        list.sort_unstable();
+        if list == self.list && space == self.space {
+            return None;
+        }
+        let by_class = classes.iter().filter_map(|class| by_class(class, &list)).collect();
+        let source = std::mem::take(&mut self.source);
+        let now = Self { set: space.iter().copied().collect(), list, space, by_class, source };
+        let before = std::mem::replace(self, now);
+        let differs = |class: &&Class| !self.of_class(&class.id).eq(before.of_class(&class.id));
+        Some(Changed { classes: classes.iter().filter(differs).map(|class| class.id.clone()).collect() })
     }
 
-    /// What keeps prefixes of a class.
-    pub fn of_class(&self, class: &ClassId) -> &[SetAside] {
-        self.by_class.get(class).map_or(&[], Vec::as_slice)
+    /// What keeps prefixes of a class of the catalogue.
+    pub fn of_class(&self, class: &ClassId) -> impl Iterator<Item = &SetAside> + Clone {
+        let positions = self.by_class.get(class).map_or(&[][..], Vec::as_slice);
+        positions.iter().map_while(|position| self.list.get(*position as usize))
     }
 
     /// What keeps all of a prefix: the longest that does.
@@ -94,12 +110,13 @@ impl Aside {
     }
 }
 
-fn by_class(class: &Class, set_aside: &[SetAside]) -> Option<(ClassId, Vec<SetAside>)> {
-    if set_aside.is_empty() {
+fn by_class(class: &Class, list: &[SetAside]) -> Option<(ClassId, Vec<u32>)> {
+    if list.is_empty() {
         return None;
     }
     let own: PrefixSet = class.prefixes.iter().copied().collect();
-    let kept: Vec<SetAside> = set_aside.iter().filter(|kept| own.touches(kept.prefix)).cloned().collect();
+    let kept: Vec<u32> =
+        (0..).zip(list).filter(|(_, kept)| own.touches(kept.prefix)).map(|(position, _)| position).collect();
     (!kept.is_empty()).then(|| (class.id.clone(), kept))
 }
 

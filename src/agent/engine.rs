@@ -14,8 +14,8 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, Interest, PathState, PrefixSet, ProbeSample, UplinkAttachment,
-        UplinkId, ZoneId,
+        BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
+        ProbeSample, UplinkAttachment, UplinkId, ZoneId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
@@ -47,6 +47,8 @@ pub struct Engine {
     protected: Vec<SetAside>,
     /// Space that the router's own routes lead to by the uplinks that need such routes.
     routed: BTreeMap<UplinkId, PrefixSet>,
+    /// The routes and interfaces that this was made from.
+    routed_source: (Arc<[LocalRoute]>, BTreeMap<UplinkId, IfIndex>),
     pub(super) attachments: Attachments,
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
@@ -96,6 +98,7 @@ impl Engine {
             interest,
             protected: Vec::new(),
             routed: BTreeMap::new(),
+            routed_source: (Arc::from([]), BTreeMap::new()),
             attachments: Attachments::new(),
             paths,
             decisions: BTreeMap::new(),

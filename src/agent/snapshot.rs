@@ -15,7 +15,7 @@ use crate::{
             UplinkView,
         },
     },
-    plan::{Fib, Side},
+    plan::{Fib, Holdings, Side},
     quality::Figures,
     select::{Candidate, Decision, SetAside},
 };
@@ -34,13 +34,21 @@ pub struct Held {
 }
 
 impl Held {
+    /// What an earlier run left, as an agent that has not read the router yet goes on from it.
+    pub fn adopted(engine: &Engine, observed: &Fib) -> Self {
+        Self::counted(engine, observed, engine.layout.adoptable(observed))
+    }
+
     /// Counts what was observed.
     pub fn new(engine: &Engine, observed: &Fib) -> Self {
+        Self::counted(engine, observed, engine.layout.held(observed))
+    }
+
+    fn counted(engine: &Engine, observed: &Fib, held: Holdings) -> Self {
         let routes_in = |side| {
             let tables = engine.layout.tables(side);
             observed.routes.keys().filter(|(of, _)| tables.contains(of)).count()
         };
-        let held = engine.layout.held(observed);
         Self {
             primary: held.iter().map(|(class, (primary, _))| (class.clone(), *primary)).collect(),
             backup: held.into_iter().map(|(class, (_, backup))| (class, backup)).collect(),
@@ -173,6 +181,8 @@ fn class_view(
     let config = &engine.config;
     let name = |id: UplinkId| config.uplink(id).name.clone();
     let chosen = decision.and_then(|decision| decision.chosen);
+    let listed = engine.roster.measured_as(&class.id).map_or(&class.id, |listed| &listed.id);
+    let kept = || engine.aside.of_class(listed);
     ClassView {
         id: class.id.clone(),
         family: class.family,
@@ -189,8 +199,8 @@ fn class_view(
             .map(|decision| decision.candidates.iter().map(|candidate| candidate_view(config, candidate)).collect())
             .unwrap_or_default(),
         in_kernel: in_kernel.map(name),
-        kept: engine.aside.of_class(&class.id).len(),
-        kept_prefixes: engine.aside.of_class(&class.id).iter().take(KEPT_SHOWN).map(kept_view).collect(),
+        kept: kept().count(),
+        kept_prefixes: kept().take(KEPT_SHOWN).map(kept_view).collect(),
     }
 }
 

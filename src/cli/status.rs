@@ -110,6 +110,12 @@ fn problems(snapshot: &Snapshot) -> Vec<String> {
     if let Some(error) = &kernel.error {
         problems.push(format!("kernel: {error}"));
     }
+    if kernel.local_routes_omitted > 0 {
+        problems.push(format!(
+            "{} of the router's own into steered space are too many to keep: they are not respected",
+            count(kernel.local_routes_omitted, "route", "routes")
+        ));
+    }
     if kernel.withdrawn {
         problems.push("everything was withdrawn on request; restart the agent to steer again".to_owned());
     } else if is_enforcing(snapshot) && kernel.fresh {

@@ -182,18 +182,22 @@ pub struct UplinkAttachment {
     pub source: Option<IpAddr>,
 }
 
+/// `RT_TABLE_MAIN`.
+const MAIN: u32 = 254;
+
 impl RouterState {
     /// The link of that name.
     pub fn link_named(&self, name: &str) -> Option<&Link> {
         self.links.values().find(|link| link.name == name)
     }
 
-    /// Best default route of `family` that leaves by `index`.
+    /// Best default route of `family` that leaves by `index`: of the main table where there is one, because what a tunnel or
+    /// a policy has put into a table of its own is not what the line was given.
     pub fn default_via(&self, index: IfIndex, family: Family) -> Option<&DefaultRoute> {
         self.defaults
             .iter()
             .filter(|route| route.index == index && route.family == family)
-            .min_by_key(|route| route.metric)
+            .min_by_key(|route| (route.table != MAIN, route.metric))
     }
 
     /// First usable global address of `family` on `index`.

@@ -38,7 +38,7 @@ impl Life<'_> {
     pub(super) fn routes(self, routes: &Routes) -> (Vec<LocalRoute>, usize) {
         let (mut shown, mut omitted) = (Vec::new(), routes.omitted);
         for (key, held) in routes.others.iter().flat_map(|(key, rows)| rows.iter().map(move |held| (key, held))) {
-            let (kind, ways) = self.living(held);
+            let (kind, ways) = self.standing(held);
             let route = |way| LocalRoute {
                 destination: key.destination,
                 table: key.table,
@@ -76,6 +76,19 @@ impl Life<'_> {
         let (kind, mut ways) = self.resolved(held);
         // An interface that is not known yet is told in a moment, and may well be up.
         ways.retain(|way| self.links.get(&way.index).is_none_or(Link::is_usable));
+        (kind, ways)
+    }
+
+    /// As the kernel goes on using it: a route of others by a link without carrier still attracts its packets, unless
+    /// `ignore_routes_with_linkdown` is set, and what attracts packets into nowhere was meant to keep them from elsewhere.
+    fn standing(self, held: &Held) -> (RouteKind, Vec<NextHop>) {
+        let (kind, mut ways) = self.resolved(held);
+        let stands = |way: &NextHop| match self.links.get(&way.index) {
+            Some(link) if self.uplinks.contains(&way.index) => link.is_usable(),
+            Some(link) => link.admin_up,
+            None => true,
+        };
+        ways.retain(stands);
         (kind, ways)
     }
 

@@ -33,7 +33,7 @@ impl Layout {
             }
             self.add_probe_table(&mut fib, key, attachment, interfaces);
         }
-        for zone in self.zones().filter(|zone| !self.selectors(*zone).is_empty()) {
+        for zone in self.zones().filter(|zone| zone.is_none_or(|zone| self.sources.contains_key(&zone))) {
             let primary = self.seats(zone, placements, attachments, |placement| placement.chosen);
             let backup = self.seats(zone, placements, attachments, |placement| {
                 placement.backup.filter(|backup| placement.chosen != Some(*backup))
@@ -42,18 +42,6 @@ impl Layout {
             self.add_table(&mut fib, zone, Side::Backup, &backup);
         }
         fib
-    }
-
-    /// What leads forwarded packets to the tables of a zone. What the router itself sends from such a source goes there too:
-    /// any other way would be closed to it.
-    fn selectors(&self, zone: Option<ZoneId>) -> Vec<Selector> {
-        match zone {
-            None => vec![Selector::Forwarded],
-            Some(zone) => {
-                let sources = self.sources.get(&zone).into_iter().flatten();
-                sources.map(|prefix| Selector::From(IpNet::V6(*prefix))).collect()
-            }
-        }
     }
 
     /// The next hop of each class that `uplink` finds a place for.
@@ -75,7 +63,7 @@ impl Layout {
     }
 
     fn add_table(&self, fib: &mut Fib, zone: Option<ZoneId>, side: Side, seats: &BTreeMap<usize, NextHopId>) {
-        let (table, preference) = self.table(zone, side);
+        let table = self.table(zone, side);
         let placed: BTreeSet<usize> = seats.keys().copied().collect();
         for (position, routes) in self.routes_of(zone, &placed) {
             let (Some(plot), Some(&next_hop)) = (self.plots.get(position), seats.get(&position)) else { continue };
@@ -86,8 +74,8 @@ impl Layout {
             fib.groups.insert(group, vec![next_hop]);
             fib.routes.extend(routes.into_iter().map(|prefix| ((table, prefix), Via::Group(group))));
             let family = plot.family;
-            let rule = |selector| Rule { family, preference, selector, table };
-            fib.rules.extend(self.selectors(zone).into_iter().map(rule));
+            let rule = |(selector, preference)| Rule { family, preference, selector, table };
+            fib.rules.extend(self.selectors(zone, side).into_iter().map(rule));
         }
     }
 

@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{Change, Fib, NextHopId, Rule, Via};
 
@@ -57,21 +57,13 @@ fn group_set(desired: &Fib, observed: &Fib, id: NextHopId) -> Option<Change> {
 
 /// Groups that the routes of a table refer to.
 fn groups_of(fib: &Fib, table: u32) -> BTreeSet<NextHopId> {
-    let in_table = table_routes(fib, table);
+    let in_table = fib.in_table(table);
     in_table.filter_map(|(_, via)| if let Via::Group(group) = via { Some(group) } else { None }).collect()
-}
-
-fn table_routes(fib: &Fib, table: u32) -> impl Iterator<Item = (IpNet, Via)> {
-    let first = IpNet::V4(Ipv4Net::default());
-    fib.routes
-        .range((table, first)..)
-        .take_while(move |((own, _), _)| *own == table)
-        .map(|((_, prefix), via)| (*prefix, *via))
 }
 
 fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
     let mut changes: Vec<(IpNet, Change)> = Vec::new();
-    for (prefix, via) in table_routes(desired, table) {
+    for (prefix, via) in desired.in_table(table) {
         match observed.routes.get(&(table, prefix)) {
             Some(held) if *held == via => {}
             Some(held) => changes.push((prefix, Change::MoveRoute { table, prefix, from: *held, to: via })),
@@ -109,7 +101,8 @@ fn deletions(desired: &Fib, observed: &Fib, tables: &[u32]) -> Vec<Change> {
     for &table in tables.iter().rev() {
         let gone = observed.rules.difference(&desired.rules).filter(|rule| rule.table == table);
         changes.extend(gone.cloned().map(Change::DeleteRule));
-        let mut prefixes: Vec<IpNet> = table_routes(observed, table)
+        let mut prefixes: Vec<IpNet> = observed
+            .in_table(table)
             .map(|(prefix, _)| prefix)
             .filter(|prefix| !desired.routes.contains_key(&(table, *prefix)))
             .collect();

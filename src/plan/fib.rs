@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::domain::{Family, NextHop};
 
@@ -73,6 +73,13 @@ pub struct Fib {
 }
 
 impl Fib {
+    /// Routes of a table, in order.
+    pub fn in_table(&self, table: u32) -> impl Iterator<Item = (IpNet, Via)> {
+        let first = IpNet::V4(Ipv4Net::default());
+        let from_there = self.routes.range((table, first)..);
+        from_there.take_while(move |((own, _), _)| *own == table).map(|((_, prefix), via)| (*prefix, *via))
+    }
+
     /// How many objects of ours these are.
     pub fn objects(&self) -> usize {
         self.next_hops.len() + self.groups.len() + self.routes.len() + self.rules.len()

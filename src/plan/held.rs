@@ -9,7 +9,7 @@ use crate::domain::{ClassId, UplinkId, ZoneId};
 use super::{Fib, Layout, NextHopId, Side, Via};
 
 /// (primary, backup) of each class.
-type Holdings = BTreeMap<ClassId, (Option<UplinkId>, Option<UplinkId>)>;
+pub type Holdings = BTreeMap<ClassId, (Option<UplinkId>, Option<UplinkId>)>;
 
 impl Layout {
     /// Which uplinks the kernel holds each class on: (primary, backup), by the groups and routes in `observed`. A class
@@ -55,7 +55,7 @@ impl Layout {
         side: Side,
         holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool,
     ) -> BTreeMap<usize, UplinkId> {
-        let by_group = routes_by_group(observed, self.table(zone, side).0);
+        let by_group = routes_by_group(observed, self.table(zone, side));
         let present: BTreeMap<usize, &BTreeSet<IpNet>> = (self.plots.iter().enumerate())
             .filter(|(_, plot)| plot.zone == zone)
             .filter_map(|(position, plot)| Some((position, by_group.get(&plot.group(side))?)))
@@ -79,9 +79,9 @@ impl Layout {
 
 fn routes_by_group(observed: &Fib, table: u32) -> BTreeMap<NextHopId, BTreeSet<IpNet>> {
     let mut routes: BTreeMap<NextHopId, BTreeSet<IpNet>> = BTreeMap::new();
-    for (&(in_table, prefix), via) in &observed.routes {
-        if let (true, Via::Group(group)) = (in_table == table, via) {
-            routes.entry(*group).or_default().insert(prefix);
+    for (prefix, via) in observed.in_table(table) {
+        if let Via::Group(group) = via {
+            routes.entry(group).or_default().insert(prefix);
         }
     }
     routes

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    NextHopId,
+    NextHopId, Selector,
     ids::{IdRange, Kind},
     territory::Territories,
 };
@@ -38,6 +38,9 @@ impl Plot {
         }
     }
 }
+
+/// Levels of source prefixes inside one another that are told apart; there are two preferences for each.
+const NESTED_ZONES: u32 = 4;
 
 /// Which of a zone's two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +87,8 @@ impl Layout {
         let mut range = IdRange::new(kernel.nexthop_base);
         let next_hops = uplink_ids(&mut range, uplink_names);
         let mut sorted: Vec<&'a Class> = classes.iter().collect();
-        sorted.sort_by(|one, other| one.id.cmp(&other.id));
+        // Those of no zone first: what a zone adds must not move the ids of what was there.
+        sorted.sort_by(|one, other| (one.zone.is_some(), &one.id).cmp(&(other.zone.is_some(), &other.id)));
         let named: Vec<(&'a Class, NextHopId, NextHopId)> = (sorted.into_iter())
             .filter_map(|class| {
                 let primary = range.give(Kind::Group, class.family, &format!("{}/primary", class.id))?;
@@ -139,16 +143,36 @@ impl Layout {
         self
     }
 
-    /// The table of a zone's primary or backup paths, and the preference of the rules that lead to it. Zones come first:
-    /// what they have no way for is for the others.
-    pub(super) fn table(&self, zone: Option<ZoneId>, side: Side) -> (u32, u32) {
+    /// The table of a zone's primary or backup paths.
+    pub(super) fn table(&self, zone: Option<ZoneId>, side: Side) -> u32 {
         let numbers = self.numbers;
         match (zone, side) {
-            (None, Side::Primary) => (numbers.table, numbers.rule_preference),
-            (None, Side::Backup) => (numbers.backup_table, numbers.backup_rule_preference),
-            (Some(zone), Side::Primary) => (zone_table(numbers, zone), numbers.rule_preference.saturating_sub(2)),
-            (Some(zone), Side::Backup) => (zone_table(numbers, zone) + 1, numbers.rule_preference.saturating_sub(1)),
+            (None, Side::Primary) => numbers.table,
+            (None, Side::Backup) => numbers.backup_table,
+            (Some(zone), Side::Primary) => zone_table(numbers, zone),
+            (Some(zone), Side::Backup) => zone_table(numbers, zone) + 1,
         }
+    }
+
+    /// What leads forwarded packets to the tables of a zone, each with its preference. Zones come before the others: what
+    /// they have no way for is for these. A prefix inside that of another zone comes before it, down to
+    /// [`NESTED_ZONES`] levels. What the router itself sends from such a source goes there too: any other way would be
+    /// closed to it.
+    pub(super) fn selectors(&self, zone: Option<ZoneId>, side: Side) -> Vec<(Selector, u32)> {
+        let numbers = self.numbers;
+        let Some(zone) = zone else {
+            let preference =
+                if side == Side::Primary { numbers.rule_preference } else { numbers.backup_rule_preference };
+            return vec![(Selector::Forwarded, preference)];
+        };
+        let own = self.sources.get(&zone).into_iter().flatten();
+        own.map(|prefix| {
+            let around = self.sources.values().flatten().filter(|other| *other != prefix && other.contains(prefix));
+            let level = u32::try_from(around.count()).unwrap_or(u32::MAX).min(NESTED_ZONES - 1);
+            let first = numbers.rule_preference.saturating_sub(2 * (level + 1));
+            (Selector::From(IpNet::V6(*prefix)), if side == Side::Primary { first } else { first + 1 })
+        })
+        .collect()
     }
 
     /// All zones, and none.
@@ -158,7 +182,7 @@ impl Layout {
 
     /// The tables of one side, of all zones.
     pub fn tables(&self, side: Side) -> BTreeSet<u32> {
-        self.zones().map(|zone| self.table(zone, side).0).collect()
+        self.zones().map(|zone| self.table(zone, side)).collect()
     }
 
     /// Routes of a class after exact aggregation, nested prefixes of other classes resolved by longest match.

@@ -22,5 +22,6 @@ pub use aggregate::aggregate;
 pub use desired::Placement;
 pub use difference::difference;
 pub use fib::{Change, Fib, NextHopId, Rule, Selector, Via};
+pub use held::Holdings;
 pub use layout::{Layout, Side};
 pub use territory::space_of;

@@ -37,5 +37,5 @@ pub use label::Label;
 pub use policy::{Policy, Standing};
 pub use qualification::Qualification;
 pub use reason::Reason;
-pub use set_aside::{Kept, SetAside, Why, kept_by_local_routes};
+pub use set_aside::{Kept, SetAside, Why, kept_by_local_routes, routed_by};
 pub use zones::{Zone, Zones, zone_of};

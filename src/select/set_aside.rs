@@ -3,7 +3,10 @@
 //! A VPN, an ExpressRoute circuit or a null route that the owner has put into a table that is looked up after ours is
 //! meant: it keeps its prefix, and what we would have steered there is left out of our tables.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use ipnet::IpNet;
 
@@ -78,37 +81,82 @@ impl fmt::Display for Why {
     }
 }
 
-/// What the router's own routes keep.
+/// What the router's own routes of one table keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Prefixes that they keep, sorted.
     pub set_aside: Vec<SetAside>,
-    /// Longer routes by uplinks inside them, which they do not keep.
+    /// Longer routes of the same table by uplinks inside them, which they do not keep.
     pub released: Vec<IpNet>,
 }
 
-/// Finds the routes that keep their prefixes: those that do not leave by one of `uplinks`, in tables that forwarded
-/// packets come to after the rule of preference `after`. Of the routes of one prefix and table the best metric counts.
-pub fn kept_by_local_routes(router: &RouterState, uplinks: &BTreeSet<IfIndex>, after: u32) -> Kept {
-    let tables = tables_after(router, after);
-    let rows = || router.routes.iter().filter(|route| tables.contains(&route.table)).collect::<Vec<_>>();
-    let rows = rows();
-    let mut kept = Kept::default();
-    let mut by_uplinks = Vec::new();
-    for alike in rows.chunk_by(|a, b| (a.destination, a.table) == (b.destination, b.table)) {
+/// Finds the routes that keep their prefixes, table by table: those that do not leave by one of `uplinks`, in tables that
+/// forwarded packets come to after the rule of preference `after`.
+///
+/// Of the routes of one prefix, table and source the best metric counts; one for some sources alone keeps its prefix from
+/// all, and releases nothing. Where only some ways of a route are uplinks the router shares its load: it keeps its prefix.
+pub fn kept_by_local_routes(router: &RouterState, uplinks: &BTreeSet<IfIndex>, after: u32) -> Vec<Kept> {
+    let mut tables: BTreeMap<u32, Kept> =
+        tables_after(router, after).into_iter().map(|table| (table, Kept::default())).collect();
+    for alike in router.routes.chunk_by(|a, b| (a.destination, a.table) == (b.destination, b.table)) {
         let Some(first) = alike.first() else { continue };
-        let ways: Vec<&&LocalRoute> = alike.iter().filter(|route| route.metric == first.metric).collect();
-        let leaves = |route: &LocalRoute| route.way.is_some_and(|way| uplinks.contains(&way.index));
-        if ways.iter().any(|route| leaves(route)) {
-            by_uplinks.push(first.destination);
-        } else if first.kind != RouteKind::Throw && is_a_statement(first.destination) {
-            kept.set_aside.push(SetAside { prefix: first.destination, why: why(first, router) });
+        let Some(kept) = tables.get_mut(&first.table) else { continue };
+        let prefix = first.destination;
+        let sources: BTreeSet<Option<IpNet>> = alike.iter().map(|route| route.source).collect();
+        let verdicts = || sources.iter().map(|source| verdict(alike, *source, uplinks));
+        let keeping =
+            verdicts().find_map(|verdict| if let Verdict::Keeps(route) = verdict { Some(route) } else { None });
+        match keeping {
+            Some(route) if is_a_statement(prefix) => {
+                kept.set_aside.push(SetAside { prefix, why: why(route, router) });
+            }
+            None if verdict(alike, None, uplinks) == Verdict::ByUplinks => kept.released.push(prefix),
+            _ => {}
         }
     }
-    let space: PrefixSet = kept.set_aside.iter().map(|kept| kept.prefix).collect();
-    kept.released = by_uplinks.into_iter().filter(|prefix| space.touches(*prefix)).collect();
-    kept.set_aside.sort_unstable();
-    kept
+    let keeping = tables.into_values().filter(|kept| !kept.set_aside.is_empty());
+    keeping.map(Kept::tidy).collect()
+}
+
+impl Kept {
+    /// Forgets what is released outside of what is kept.
+    fn tidy(mut self) -> Self {
+        let space: PrefixSet = self.set_aside.iter().map(|kept| kept.prefix).collect();
+        self.released.retain(|prefix| space.touches(*prefix));
+        self.set_aside.sort_unstable();
+        self
+    }
+}
+
+/// What the routes of one prefix and table do with packets from a source.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict<'a> {
+    /// There is none for it, or the lookup goes on in another table.
+    Passes,
+    /// Every way is an uplink.
+    ByUplinks,
+    /// This one leads elsewhere.
+    Keeps(&'a LocalRoute),
+}
+
+fn verdict<'a>(alike: &'a [LocalRoute], source: Option<IpNet>, uplinks: &BTreeSet<IfIndex>) -> Verdict<'a> {
+    let of_source = || alike.iter().filter(|route| route.source == source);
+    let Some(metric) = of_source().map(|route| route.metric).min() else { return Verdict::Passes };
+    let leaves = |route: &LocalRoute| route.way.is_some_and(|way| uplinks.contains(&way.index));
+    match of_source().filter(|route| route.metric == metric).find(|route| !leaves(route)) {
+        None => Verdict::ByUplinks,
+        Some(route) if route.kind == RouteKind::Throw => Verdict::Passes,
+        Some(route) => Verdict::Keeps(route),
+    }
+}
+
+/// The space that the router's own routes lead to by an interface, for packets of any source, in tables that forwarded
+/// packets come to after the rule of preference `after`.
+pub fn routed_by(router: &RouterState, index: IfIndex, after: u32) -> PrefixSet {
+    let tables = tables_after(router, after);
+    let by_it = router.routes.iter().filter(|route| route.way.is_some_and(|way| way.index == index));
+    let looked_up = by_it.filter(|route| route.source.is_none() && tables.contains(&route.table));
+    looked_up.map(|route| route.destination).collect()
 }
 
 fn tables_after(router: &RouterState, after: u32) -> BTreeSet<u32> {

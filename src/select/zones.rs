@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Zones that are told apart: each has two tables, and there are 128 of those.
-const MOST_ZONES: usize = 64;
+const MOST_ZONES: u16 = 64;
 
 /// Prefixes of a zone that a router may have learned at a time.
 const MOST_LEARNED: usize = 16;
@@ -67,10 +67,14 @@ impl Zones {
             let zone = drafts.entry(names).or_insert_with(|| Zone::of(letting().map(|(id, ..)| *id).collect()));
             zone.prefixes.push(prefix);
         }
-        let list = (0_u16..).zip(drafts).take(MOST_ZONES);
-        let list = list.map(|(number, (names, zone))| Zone { id: ZoneId(number), name: names.join("+"), ..zone });
+        let mut slots = Slots::default();
+        let list = drafts.into_iter().filter_map(|(names, zone)| {
+            let name = names.join("+");
+            Some(Zone { id: slots.give(&name)?, name, ..zone })
+        });
+        let list: Vec<Zone> = list.collect();
         let selective = numbered().filter(|(_, uplink)| uplink.ipv6_source != Ipv6Source::Any).map(|(id, _)| id);
-        Self { list: list.collect(), selective: selective.collect() }
+        Self { list, selective: selective.collect() }
     }
 
     /// All of them.
@@ -86,8 +90,33 @@ impl Zones {
 
     /// The prefixes of each zone at the moment; zones of which none is known are left out.
     pub fn prefixes(&self, router: &RouterState) -> BTreeMap<ZoneId, Vec<Ipv6Net>> {
-        let known = self.list.iter().map(|zone| (zone.id, zone.prefixes_now(router)));
+        let mut seen = BTreeSet::new();
+        let known = self.list.iter().map(|zone| {
+            let mut prefixes = zone.prefixes_now(router);
+            // What two uplinks have learned, or one has learned and another lists, is the first one's.
+            prefixes.retain(|prefix| seen.insert(*prefix));
+            (zone.id, prefixes)
+        });
         known.filter(|(_, prefixes)| !prefixes.is_empty()).collect()
+    }
+}
+
+/// Numbers that follow from names: the same after a restart with other zones beside them, because their tables do too.
+#[derive(Debug, Default)]
+struct Slots {
+    given: BTreeSet<u16>,
+}
+
+impl Slots {
+    /// The number of a name: its hash (FNV-1a), or the next free one; none when all are given.
+    fn give(&mut self, name: &str) -> Option<ZoneId> {
+        let hash =
+            name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let first = u16::try_from(hash % u32::from(MOST_ZONES)).ok()?;
+        let number =
+            (0..MOST_ZONES).map(|step| (first + step) % MOST_ZONES).find(|slot| !self.given.contains(slot))?;
+        self.given.insert(number);
+        Some(ZoneId(number))
     }
 }
 

@@ -1,14 +1,11 @@
 //! What news of the router does: attachments, what is set aside, which sources are whose, and what needs no probe.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    super::aside::{Aside, Grounds},
-    Attachments, Engine,
-};
+use super::{super::aside::Grounds, Attachments, Engine};
 use crate::{
     config::Config,
-    domain::{BootTime, Class, ClassId, EventKind, Family, NextHop, PrefixSet, ReadState, RouterState, UplinkId},
+    domain::{BootTime, Class, ClassId, EventKind, Family, IfIndex, NextHop, ReadState, RouterState, UplinkId},
     select::{self, Unattached},
 };
 
@@ -31,7 +28,7 @@ impl Engine {
         let mut events = self.uplink_events(&before);
         events.extend(self.next_hop_events(&before));
         events.extend(self.set_aside(router));
-        self.routed = self.routed_by_uplinks(router);
+        self.look_at_routes_of_uplinks(router);
         events.extend(self.cut_short(router, now));
         events.extend(self.review(now));
         events
@@ -84,35 +81,32 @@ impl Engine {
             protected: &self.protected,
             destinations: &self.interest.destinations,
         };
-        let before = |aside: &Aside, class: &ClassId| aside.of_class(class).to_vec();
-        let classes = self.roster.classes();
-        let kept: Vec<_> = classes.iter().map(|class| before(&self.aside, &class.id)).collect();
-        if !self.aside.look(router, &grounds, classes) {
+        let Some(changed) = self.aside.look(router, &grounds, self.catalogue.classes()) else {
             return Vec::new();
-        }
+        };
         self.layout = self.whole.without(&self.aside.space);
         self.layout.set_sources(self.sources.clone());
         self.version += 1;
-        let changed = classes.iter().zip(kept).filter_map(|(class, before)| {
-            let now = self.aside.of_class(&class.id);
-            (now != before).then(|| EventKind::LocalRoutesKeep {
-                class: class.id.clone(),
-                kept: now.len(),
-                example: now.first().map(|kept| format!("{}: {}", kept.prefix, kept.why)),
-            })
+        let told = changed.classes.into_iter().map(|class| {
+            let kept = || self.aside.of_class(&class);
+            let example = kept().next().map(|kept| format!("{}: {}", kept.prefix, kept.why));
+            EventKind::LocalRoutesKeep { kept: kept().count(), example, class: class.clone() }
         });
-        changed.collect()
+        told.collect()
     }
 
-    fn routed_by_uplinks(&self, router: &RouterState) -> BTreeMap<UplinkId, PrefixSet> {
-        let needing = self.config.uplink_ids().filter(|id| self.config.uplink(*id).require_route);
-        needing
-            .filter_map(|id| {
-                let index = router.link_named(&self.config.uplink(id).interface)?.index;
-                let by_it = router.routes.iter().filter(|route| route.way.is_some_and(|way| way.index == index));
-                Some((id, by_it.map(|route| route.destination).collect()))
-            })
-            .collect()
+    /// Looks again only when the routes are others.
+    fn look_at_routes_of_uplinks(&mut self, router: &RouterState) {
+        let needing = || self.config.uplink_ids().filter(|id| self.config.uplink(*id).require_route);
+        let index = |id: UplinkId| Some(router.link_named(&self.config.uplink(id).interface)?.index);
+        let interfaces: BTreeMap<UplinkId, IfIndex> = needing().filter_map(|id| Some((id, index(id)?))).collect();
+        let (routes, by) = &self.routed_source;
+        if Arc::ptr_eq(routes, &router.routes) && *by == interfaces {
+            return;
+        }
+        let after = self.config.kernel.rule_preference;
+        self.routed = interfaces.iter().map(|(id, index)| (*id, select::routed_by(router, *index, after))).collect();
+        self.routed_source = (Arc::clone(&router.routes), interfaces);
     }
 
     /// Why an uplink may not carry the sources of a class, if it may not.

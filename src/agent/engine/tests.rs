@@ -526,3 +526,20 @@ fn an_uplink_that_lets_every_source_through_is_the_backup_of_all() {
     let decided: Vec<_> = world.engine.decisions.iter().map(|(id, it)| (id.clone(), it.chosen)).collect();
     assert_eq!(chosen(&restarted.engine), decided, "a restart adopts zones too");
 }
+
+#[test]
+fn of_nested_source_prefixes_the_longer_one_comes_first() {
+    let text = CONFIG
+        .replace("interface = \"wan0\"", "interface = \"wan0\"\nipv6_source = [\"2001:db8::/32\"]")
+        .replace("interface = \"wan1\"", "interface = \"wan1\"\nipv6_source = [\"2001:db8:1::/48\"]");
+    let mut world = World::configured(&text, &Fib::default());
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    let rules = world.engine.desired().rules;
+    let preferences = |prefix: &str| -> Vec<u32> {
+        let prefix = plan::Selector::From(prefix.parse().unwrap());
+        rules.iter().filter(|rule| rule.selector == prefix).map(|rule| rule.preference).collect()
+    };
+    assert_eq!(preferences("2001:db8:1::/48"), [7696, 7697]);
+    assert_eq!(preferences("2001:db8::/32"), [7698]);
+}

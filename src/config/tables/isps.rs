@@ -92,7 +92,7 @@ impl Ring {
 
     fn add_uplink(&mut self, mut section: Section<'_>, isp: IspId) {
         let interface = section.require("interface", "\"wan0\"", interface);
-        let name = section.read_placed("name", name);
+        let name = section.read_placed("name", uplink_name);
         let ipv4 = section.setting("ipv4", NextHopSpec::Auto, next_hop).value;
         let ipv6 = section.setting("ipv6", NextHopSpec::Auto, next_hop).value;
         let require_route = section.setting("require_route", defaults::REQUIRE_ROUTE, flag).value;
@@ -134,6 +134,15 @@ impl Ring {
             line.interface.report(document, wrong);
         }
     }
+}
+
+/// Classes of IPv6 sources are named `CLASS@UPLINK+UPLINK`.
+fn uplink_name(item: &Item<'_>) -> Result<String, Wrong> {
+    let name = name(item)?;
+    if name.contains(['+', '@']) {
+        return Err(Wrong::new(format!("{} has a + or an @ in it", quoted(&name)), "name it without these"));
+    }
+    Ok(name)
 }
 
 /// `"any"`, `"auto"`, or prefixes.

@@ -189,9 +189,9 @@ struct Rules {
 
 impl Rules {
     fn check(&self, document: &Document<'_>) {
-        // Probe rules have two preferences, one after the other; so have those for IPv6 sources, before rule_preference.
+        // Probe rules have two preferences, one after the other; those for IPv6 sources eight, before rule_preference.
         for (earlier, room, later, order) in [
-            (&self.probe, 4, &self.primary, "probe_rule_preference must be at least 4 below rule_preference"),
+            (&self.probe, 10, &self.primary, "probe_rule_preference must be at least 10 below rule_preference"),
             (&self.primary, 1, &self.backup, "rule_preference must be below backup_rule_preference"),
         ] {
             if earlier.value + room > later.value {

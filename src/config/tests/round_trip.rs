@@ -77,7 +77,7 @@ fn ring() -> impl Strategy<Value = (Vec<Isp>, Vec<Uplink>)> {
             let mut ids = Vec::new();
             for (name, ipv4, ipv6) in lines {
                 let id = u16::try_from(uplinks.len()).unwrap();
-                let (name, interface) = (format!("{id}{name}"), format!("wan{id}"));
+                let (name, interface) = (format!("{id}{name}").replace(['+', '@'], "-"), format!("wan{id}"));
                 let ipv6_source = sources(id);
                 let isp = IspId(number);
                 let require_route = id.is_multiple_of(2);
@@ -163,7 +163,7 @@ prop_compose! {
         moved_flows in select(vec![MovedFlows::Reset, MovedFlows::Keep]),
         table in 256..=1000_u32, backup_table in 1001..=2000_u32, probe_table in 2001..=3000_u32,
         source_table in 3064..=u32::MAX - 128, never_steer in vec(select(vec!["10.0.0.0/8", "2001:db8::1/128"]), 0..3),
-        probe_rule_preference in 1..=1000_u32, rule_preference in 1004..=2000_u32,
+        probe_rule_preference in 1..=1000_u32, rule_preference in 1010..=2000_u32,
         backup_rule_preference in 2001..=32_765_u32, protocol in 100..=185_u8, max_routes in 1..=1_000_000_u32, base in 1..=0xffff_u32,
     ) -> Kernel {
         Kernel {

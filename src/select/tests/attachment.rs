@@ -115,3 +115,12 @@ fn a_re_created_interface_is_found_by_its_name() {
     });
     assert_eq!(found.map(|attachment| attachment.next_hop.index), Ok(again));
 }
+
+#[test]
+fn a_default_route_of_another_table_counts_only_where_the_main_table_has_none() {
+    let elsewhere = DefaultRoute { table: 51_820, ..default_route(None, WAN, 0) };
+    let found = changed(|router| router.defaults.push(elsewhere));
+    assert_eq!(found, attached(Some("192.0.2.1"), "192.0.2.2"));
+    let alone = changed(|router| router.defaults = vec![elsewhere]);
+    assert_eq!(alone, attached(None, "192.0.2.2"));
+}

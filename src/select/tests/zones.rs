@@ -84,3 +84,37 @@ fn an_uplink_without_ipv6_has_no_part_in_zones() {
     let off = Uplink { ipv6: crate::config::NextHopSpec::Disabled, ..with("ntt", &["2001:db8:1::/48"]) };
     assert_eq!(Zones::resolve(&[off]), Zones::default());
 }
+
+#[test]
+fn numbers_of_zones_follow_from_names_and_not_from_positions() {
+    let [ntt, kddi] = [with("ntt", &["2001:db8:1::/48"]), with("kddi", &["2001:db8:2::/48"])];
+    let lte = with("a-new-one", &["2001:db8:3::/48"]);
+    let numbers = |zones: &Zones| zones.iter().map(|zone| (zone.name.clone(), zone.id)).collect::<BTreeMap<_, _>>();
+    let before = numbers(&Zones::resolve(&[ntt.clone(), kddi.clone()]));
+    let after = numbers(&Zones::resolve(&[lte, kddi, ntt]));
+    for (name, number) in before {
+        assert_eq!(after[&name], number, "{name}");
+    }
+}
+
+#[test]
+fn a_full_house_of_zones_has_a_number_each() {
+    let uplinks: Vec<Uplink> =
+        (0..70).map(|number| with(&format!("uplink{number}"), &[&format!("2001:db8:{number}::/48")])).collect();
+    let zones = Zones::resolve(&uplinks);
+    let numbers: std::collections::BTreeSet<ZoneId> = zones.iter().map(|zone| zone.id).collect();
+    assert_eq!((numbers.len(), zones.iter().count()), (64, 64));
+}
+
+#[test]
+fn a_prefix_that_one_learned_and_another_lists_is_of_one_zone() {
+    let auto = Uplink { ipv6_source: Ipv6Source::Auto, ..uplink("ntt", 0) };
+    let zones = Zones::resolve(&[auto, with("kddi", &["2001:db8:77::/56"])]);
+    let index = IfIndex(5);
+    let name = "if-ntt".to_owned();
+    let link = Link { index, name, admin_up: true, carrier: true, master: None, vrf_table: None };
+    let source = Some("2001:db8:77::/56".parse().unwrap());
+    let default = DefaultRoute { family: Family::Ipv6, index, gateway: None, metric: 512, table: 254, source };
+    let router = RouterState { links: [(index, link)].into(), defaults: vec![default], ..Default::default() };
+    assert_eq!(zones.prefixes(&router).len(), 1);
+}
