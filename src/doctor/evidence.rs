@@ -144,11 +144,12 @@ impl Evidence {
         [self.own.table, self.own.backup_table].into_iter().chain(probes).chain(sources).collect()
     }
 
-    /// The preferences of our rules, lowest first: two for probes, two for IPv6 sources, chosen paths, backups.
-    pub fn our_preferences(&self) -> [u32; 6] {
+    /// The preferences of our rules, lowest first: two for probes, eight for IPv6 sources, chosen paths, backups.
+    pub fn our_preferences(&self) -> Vec<u32> {
         let (probe, primary) = (self.own.probe_rule_preference, self.own.rule_preference);
-        let sources = [primary.saturating_sub(2), primary.saturating_sub(1)];
-        [probe, probe.saturating_add(1), sources[0], sources[1], primary, self.own.backup_rule_preference]
+        let sources = primary.saturating_sub(SOURCE_PREFERENCES)..primary;
+        let probes = [probe, probe.saturating_add(1)];
+        probes.into_iter().chain(sources).chain([primary, self.own.backup_rule_preference]).collect()
     }
 
     /// Whether a rule is one that we would write: our number, at our preference, to our table.
@@ -157,6 +158,9 @@ impl Evidence {
         rule.protocol == Some(self.own.protocol) && own_table && self.our_preferences().contains(&rule.preference)
     }
 }
+
+/// Preferences of the rules for IPv6 sources, before `rule_preference`.
+const SOURCE_PREFERENCES: u32 = 8;
 
 /// Tables from `source_table` on.
 const SOURCE_TABLES: u32 = 128;

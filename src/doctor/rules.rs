@@ -73,7 +73,7 @@ pub(super) fn examine(evidence: &Evidence) -> Vec<Finding> {
         groups.iter().map(|(bearing, rules)| finding(bearing, rules, evidence, first)).collect();
     findings.extend(mwan3_range(evidence, &groups));
     if findings.iter().all(|finding| finding.severity == Grade::Ok) {
-        let [first, .., last] = evidence.our_preferences();
+        let (first, last) = (evidence.own.probe_rule_preference, evidence.own.backup_rule_preference);
         let text = format!("nothing takes what is steered before Peerward's rules, {first} to {last}");
         findings.push(Finding::ok(Topic::Rules, text));
     }
