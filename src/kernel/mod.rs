@@ -75,8 +75,8 @@ pub struct Doubt {
 }
 
 /// Keeps the picture of the router current, until nobody receives it any more; of its routes only those that are of
-/// `interest` are kept. Needs no privileges. Recovers by itself
-/// from lost events, interrupted lists and silence of the kernel; the picture is stale meanwhile.
+/// `interest` are kept. Needs no privileges. Recovers by itself from lost events, interrupted lists and silence of the
+/// kernel; the picture, or the routes in it, are stale meanwhile and say so.
 ///
 /// # Errors
 /// When a netlink socket cannot be opened.

@@ -23,7 +23,7 @@ pub(super) struct Pace {
     glance: Option<Instant>,
     /// Nothing is listed before, because it failed.
     not_before: Instant,
-    retry: Duration,
+    backoff: Backoff,
     /// When each kind of work may be done again.
     survey_rested: Instant,
     glance_rested: Instant,
@@ -37,7 +37,7 @@ impl Pace {
             survey: now,
             glance: None,
             not_before: now,
-            retry: FIRST_RETRY,
+            backoff: Backoff::default(),
             survey_rested: now,
             glance_rested: now,
             publish_rested: now,
@@ -74,7 +74,7 @@ impl Pace {
     }
 
     pub(super) fn surveyed(&mut self, began: Instant, now: Instant) {
-        self.succeeded();
+        self.backoff = Backoff::default();
         self.survey_rested = now + rest(now - began);
         self.survey = now + PERIOD;
     }
@@ -83,16 +83,29 @@ impl Pace {
         self.publish_rested = now + rest(now - began);
     }
 
-    /// The next failure is the first again.
-    pub(super) fn succeeded(&mut self) {
-        self.retry = FIRST_RETRY;
-    }
-
     /// Returns when to try again.
     pub(super) fn failed(&mut self, now: Instant) -> Instant {
-        self.not_before = now + self.retry.mul_f64(0.5 + fastrand::f64());
-        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+        self.not_before = now + self.backoff.next();
         self.not_before
+    }
+}
+
+/// How long to wait after each failure in a row.
+#[derive(Debug)]
+pub(super) struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(FIRST_RETRY)
+    }
+}
+
+impl Backoff {
+    /// How long to wait now.
+    pub(super) fn next(&mut self) -> Duration {
+        let wait = self.0.mul_f64(0.5 + fastrand::f64());
+        self.0 = (self.0 * 2).min(LONGEST_RETRY);
+        wait
     }
 }
 

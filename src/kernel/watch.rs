@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     Doubt, KernelError,
     ownership::Ownership,
-    pace::Pace,
+    pace::{Backoff, Pace},
     picture::{Effect, Picture, Publish},
     routes::Routes,
     socket::RequestSocket,
@@ -61,6 +61,7 @@ struct Watcher {
     requests: RequestSocket,
     survey: Option<Survey>,
     pace: Pace,
+    reopening: Backoff,
     publish_at: Option<Instant>,
     counters: Doubt,
     state: watch::Sender<Arc<RouterState>>,
@@ -93,6 +94,7 @@ impl Watcher {
             requests: RequestSocket::open(NETLINK_ROUTE)?,
             survey: None,
             pace: Pace::new(Instant::now()),
+            reopening: Backoff::default(),
             publish_at: None,
             counters,
             state,
@@ -199,13 +201,13 @@ impl Watcher {
         match (self.subscribe)() {
             Ok(events) => {
                 self.events = Stream::Open(events);
-                self.pace.succeeded();
+                self.reopening = Backoff::default();
                 self.start_over();
             }
             Err(error) => {
-                let reopen_at = self.pace.failed(Instant::now());
-                log::warn!("the netlink event socket cannot be opened again, next attempt soon: {error}");
-                self.events = Stream::Closed { reopen_at };
+                let wait = self.reopening.next();
+                log::warn!("the netlink event socket cannot be opened again, next attempt in {wait:?}: {error}");
+                self.events = Stream::Closed { reopen_at: Instant::now() + wait };
             }
         }
     }
@@ -333,18 +335,45 @@ mod tests {
         subscribe()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_broken_stream_of_events_is_opened_again_however_often_that_is_refused() {
+    fn watcher() -> (Watcher, watch::Receiver<Arc<RouterState>>, watch::Receiver<Doubt>) {
         let (state, picture) = watch::channel(Arc::default());
         let (doubt, counters) = watch::channel(Doubt::default());
         let own = Ownership::new(&Kernel::default());
-        let mut watcher = Watcher::open(own, Arc::default(), state, doubt).unwrap();
+        (Watcher::open(own, Arc::default(), state, doubt).unwrap(), picture, counters)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_lost_events_links_are_trusted_long_before_the_routes_may_be_listed_again() {
+        let (mut watcher, picture, _counters) = watcher();
+        while picture.borrow().routes_read == ReadState::Stale {
+            watcher.step().await;
+        }
+        // As beside a million routes.
+        let now = Instant::now();
+        watcher.pace.surveyed(now, now + Duration::from_secs(1));
+        watcher.lost(&io::Error::from_raw_os_error(libc::ENOBUFS));
+        let links_first =
+            |state: &RouterState| (state.read, state.routes_read) == (ReadState::Fresh, ReadState::Stale);
+        while !links_first(&picture.borrow()) {
+            watcher.step().await;
+        }
+        assert!(now.elapsed() < Duration::from_secs(1), "after {:?}", now.elapsed());
+        while picture.borrow().routes_read == ReadState::Stale {
+            watcher.step().await;
+        }
+        assert!(now.elapsed() >= Duration::from_secs(5), "after {:?}", now.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_stream_of_events_is_opened_again_however_often_that_is_refused() {
+        let (mut watcher, picture, counters) = watcher();
         watcher.subscribe = refused_at_first;
         let began = Instant::now();
         watcher.lost(&io::Error::from_raw_os_error(libc::EIO));
         while !watcher.events.is_open() {
-            assert_eq!(picture.borrow().read, ReadState::Stale, "nothing is followed");
             watcher.step().await;
+            let followed = watcher.events.is_open();
+            assert!(followed || picture.borrow().read == ReadState::Stale, "nothing is followed");
         }
         assert_eq!(REFUSALS.load(Ordering::Relaxed), 4);
         assert!(began.elapsed() > Duration::from_millis(350), "after {:?}", began.elapsed());
