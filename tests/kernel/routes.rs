@@ -17,6 +17,14 @@ pub fn is_certain(state: &RouterState) -> bool {
     state.read == ReadState::Fresh && state.routes_read == ReadState::Fresh
 }
 
+/// Nothing goes on any more: addresses of IPv6 become ready by and by, and have the routes listed then.
+pub fn is_calm(state: &RouterState) -> bool {
+    let ready_of_ipv6 =
+        state.addresses.iter().filter(|address| address.ready && address.net.addr().is_ipv6()).count();
+    // Two on each of three interfaces, and that of `lo`.
+    is_certain(state) && state.addresses.iter().all(|address| address.ready) && ready_of_ipv6 == 7
+}
+
 fn unicast(destination: &str, metric: u32, index: IfIndex, gateway: Option<&str>) -> LocalRoute {
     let gateway = gateway.map(|gateway| gateway.parse().unwrap());
     LocalRoute {
@@ -191,7 +199,7 @@ pub fn next_gateway() {
     let wan0 = scene.index("wan0");
     scene.on_router(async || {
         let mut watching = Watching::start();
-        watching.until("all routes", is_certain).await;
+        watching.until("calm", is_calm).await;
         let gateway = |state: &RouterState, family| state.default_via(wan0, family).and_then(|route| route.gateway);
         for (family, destination, next) in
             [(Family::Ipv4, "0.0.0.0/0", "10.0.0.254"), (Family::Ipv6, "::/0", "fe80::254")]

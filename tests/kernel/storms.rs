@@ -18,7 +18,7 @@ use peerward::{
 use peerward_lab::{Namespace, veth};
 
 use crate::{
-    routes::is_certain,
+    routes::{is_calm, is_certain},
     scene::{PATIENCE, Scene, Watching, apply, net, on, theirs},
     told::{self, route},
 };
@@ -179,7 +179,7 @@ pub fn refreshed_addresses() {
     let wan0 = scene.index("wan0");
     scene.on_router(async || {
         let mut watching = Watching::start();
-        settled(&mut watching, "the start").await;
+        watching.until("calm", is_calm).await;
         for round in 1..20 {
             say_address(&scene.router, wan0, 1000 + round);
             tokio::task::yield_now().await;
