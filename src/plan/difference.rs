@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{Change, Fib, NextHopId, Rule, Via};
 
@@ -26,6 +26,9 @@ use super::{Change, Fib, NextHopId, Rule, Via};
 ///
 /// An object whose id is wanted for the other kind (which ids of ours never are) is deleted first, with what hangs on it.
 pub fn difference(desired: &Fib, observed: &Fib) -> Vec<Change> {
+    if desired == observed {
+        return Vec::new();
+    }
     let (mut changes, observed) = without_conflicts(desired, observed);
     changes.extend(next_hops_set(desired, &observed));
     let tables = tables_in_lookup_order(desired, &observed);
@@ -61,12 +64,22 @@ fn groups_of(fib: &Fib, table: u32) -> BTreeSet<NextHopId> {
     in_table.filter_map(|(_, via)| if let Via::Group(group) = via { Some(group) } else { None }).collect()
 }
 
+/// The tables that hold routes; each is found by one look-up, however many routes are in it.
+fn tables_of(fib: &Fib) -> impl Iterator<Item = u32> {
+    let first = IpNet::V4(Ipv4Net::default());
+    let next_from = move |from: u32| fib.routes.range((from, first)..).next().map(|((table, _), _)| *table);
+    std::iter::successors(next_from(0), move |table| table.checked_add(1).and_then(next_from))
+}
+
 fn routes_set(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
     let mut changes: Vec<(IpNet, Change)> = Vec::new();
+    // Side by side, both being in order, instead of a look-up for each.
+    let mut held = observed.in_table(table).peekable();
     for (prefix, via) in desired.in_table(table) {
-        match observed.routes.get(&(table, prefix)) {
-            Some(held) if *held == via => {}
-            Some(held) => changes.push((prefix, Change::MoveRoute { table, prefix, from: *held, to: via })),
+        while held.next_if(|(other, _)| *other < prefix).is_some() {}
+        match held.next_if(|(other, _)| *other == prefix) {
+            Some((_, from)) if from == via => {}
+            Some((_, from)) => changes.push((prefix, Change::MoveRoute { table, prefix, from, to: via })),
             None => changes.push((prefix, Change::AddRoute(table, prefix, via))),
         }
     }
@@ -84,8 +97,8 @@ fn rules_added(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
 /// All tables by the lowest preference of a rule that leads to them; tables without a rule last.
 fn tables_in_lookup_order(desired: &Fib, observed: &Fib) -> Vec<u32> {
     let mut preferences: BTreeMap<u32, u32> = BTreeMap::new();
-    for (table, _) in desired.routes.keys().chain(observed.routes.keys()) {
-        preferences.insert(*table, u32::MAX);
+    for table in tables_of(desired).chain(tables_of(observed)) {
+        preferences.insert(table, u32::MAX);
     }
     for rule in desired.rules.iter().chain(&observed.rules) {
         let lowest = preferences.entry(rule.table).or_insert(u32::MAX);
@@ -101,11 +114,12 @@ fn deletions(desired: &Fib, observed: &Fib, tables: &[u32]) -> Vec<Change> {
     for &table in tables.iter().rev() {
         let gone = observed.rules.difference(&desired.rules).filter(|rule| rule.table == table);
         changes.extend(gone.cloned().map(Change::DeleteRule));
-        let mut prefixes: Vec<IpNet> = observed
-            .in_table(table)
-            .map(|(prefix, _)| prefix)
-            .filter(|prefix| !desired.routes.contains_key(&(table, *prefix)))
-            .collect();
+        let mut wanted = desired.in_table(table).peekable();
+        let mut prefixes: Vec<IpNet> = observed.in_table(table).map(|(prefix, _)| prefix).collect();
+        prefixes.retain(|prefix| {
+            while wanted.next_if(|(other, _)| other < prefix).is_some() {}
+            wanted.next_if(|(other, _)| other == prefix).is_none()
+        });
         prefixes.sort_by_key(IpNet::prefix_len);
         changes.extend(prefixes.into_iter().map(|prefix| Change::DeleteRoute(table, prefix)));
     }
