@@ -10,8 +10,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
 /// What other people's tools may look for in the summary; null where the program to compare with is not installed.
-const FIGURES: [&str; 15] = [
+const FIGURES: [&str; 16] = [
     "read_ratio_discard",
+    "read_cpu_ratio_discard",
     "read_ratio_iproute",
     "read_ratio_bird",
     "read_ratio_frr",

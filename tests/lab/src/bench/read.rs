@@ -17,7 +17,7 @@ use peerward::{
 use super::{
     bird::{Bird, Figure, PREAMBLE},
     data, ip,
-    process::Memory,
+    process::{self, Memory},
     report::{Report, Row, median, ratio},
     scale::Scale,
     steering::Steered,
@@ -100,21 +100,34 @@ pub(super) fn run(full: &FullTable, scale: &Scale, report: &mut Report) -> Resul
     let router = full.branch.router();
     let interest = full.interest();
     let (mut discarded, mut ours, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut discard_busy, mut our_busy) = (Vec::new(), Vec::new());
     let mut dump = super::wire::Dump::default();
     // In turns, so that a slow minute of the machine is everybody's.
     for _ in 0..scale.cheap {
-        dump = discard(router)?;
+        let (received, busy) = discard(router)?;
+        dump = received;
         discarded.push(dump.took);
-        ours.push(watch(router, &interest)?);
+        discard_busy.push(busy);
+        let (took, busy) = watch(router, &interest)?;
+        ours.push(took);
+        our_busy.push(busy);
         listed.push(ip::list_routes(router));
     }
     let (discard, read) = (median(&discarded), median(&ours));
     let megabytes = dump.bytes as f64 / 1e6;
-    let note = format!("{} messages, {megabytes:.1} MB", dump.messages);
+    let (discard_busy, our_busy) = (median(&discard_busy), median(&our_busy));
+    let cpu = discard_busy.as_millis();
+    let note = format!("{} messages, {megabytes:.1} MB; {cpu} ms of CPU", dump.messages);
     row(report, "the same dump, received and thrown away", (discard, scale.cheap), None, &note);
-    let note = format!("{:.2} × of throwing away; budget 1.3 ×", ratio(read, discard));
+    let note = format!(
+        "{:.2} × of throwing away; budget 1.3 ×; {} ms of CPU, {:.2} ×",
+        ratio(read, discard),
+        our_busy.as_millis(),
+        ratio(our_busy, discard_busy)
+    );
     row(report, "Peerward, until its picture is fresh", (read, scale.cheap), None, &note);
     report.figure("read_ratio_discard", ratio(read, discard));
+    report.figure("read_cpu_ratio_discard", ratio(our_busy, discard_busy));
     match listed.into_iter().collect::<Result<Vec<_>, _>>() {
         Ok(listed) => {
             let listed = median(&listed);
@@ -164,15 +177,19 @@ fn other(
     }
 }
 
-fn discard(router: &Namespace) -> Result<super::wire::Dump, LabError> {
+fn discard(router: &Namespace) -> Result<(super::wire::Dump, Duration), LabError> {
+    // A thread of its own, which also does the kernel's part: its processor time is all of it, whatever else runs.
     router
-        .run(|| Wire::open()?.discard_all_routes())
+        .run(|| {
+            let dump = Wire::open()?.discard_all_routes()?;
+            Ok::<_, std::io::Error>((dump, process::thread_time()))
+        })
         .map_err(|source| LabError::system("receive the router's routes", source))
 }
 
 /// The agent's own reader, from nothing to a fresh picture.
-fn watch(router: &Namespace, interest: &Arc<Interest>) -> Result<Duration, LabError> {
-    let read = || -> std::io::Result<Duration> {
+fn watch(router: &Namespace, interest: &Arc<Interest>) -> Result<(Duration, Duration), LabError> {
+    let read = || -> std::io::Result<(Duration, Duration)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let (state, mut seen) = tokio::sync::watch::channel(Arc::new(RouterState::default()));
@@ -181,7 +198,7 @@ fn watch(router: &Namespace, interest: &Arc<Interest>) -> Result<Duration, LabEr
             let watching = watch_router(Kernel::default(), Arc::clone(interest), state, doubt);
             tokio::select! {
                 ended = watching => Err(std::io::Error::other(format!("the reader ended: {ended:?}"))),
-                _ = seen.wait_for(|state| state.read == ReadState::Fresh) => Ok(began.elapsed()),
+                _ = seen.wait_for(|state| state.read == ReadState::Fresh) => Ok((began.elapsed(), process::thread_time())),
                 () = tokio::time::sleep(DEADLINE) => Err(std::io::ErrorKind::TimedOut.into()),
             }
         })

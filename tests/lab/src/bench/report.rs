@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 /// Keys of the summary; one that was not measured is null.
-const FIGURES: [&str; 15] = [
+const FIGURES: [&str; 16] = [
     "read_ratio_discard",
+    "read_cpu_ratio_discard",
     "read_ratio_iproute",
     "read_ratio_bird",
     "read_ratio_frr",
