@@ -132,12 +132,15 @@ impl Routes {
         }
         let changed = rows != before;
         // Which of several was meant, or went with it, the kernel does not say; IPv6 least of all.
-        let several = changed && how != How::Listed && before.len().max(rows.len()) > 1;
+        let several = before.len().max(rows.len()) > 1;
+        // And IPv6 treats those that it does not join by rules that change from kernel to kernel.
+        let plain = key.destination.addr().is_ipv4() || before.iter().chain(&rows).all(|held| held.is_joined(key));
+        let unclear = changed && how != How::Listed && (several || !plain);
         if !rows.is_empty() {
             self.count(key, &rows, true);
             self.rows(key).insert(*key, rows);
         }
-        Outcome { changed, doubt: doubt || several }
+        Outcome { changed, doubt: doubt || unclear }
     }
 
     /// Takes the routes of another family.
