@@ -176,7 +176,9 @@ pub fn followed() {
     };
     let v4 = ["13.107.6.0/24", "0.0.0.0/0"].map(|destination| forms(destination, ["10.0.0.1", "10.0.1.1"]));
     let v6 = ["2620:1ec::/36", "::/0"].map(|destination| forms(destination, ["2001:db8:0::1", "2001:db8:1::1"]));
-    let routes: Vec<_> = v4.into_iter().chain(v6).flatten().collect();
+    // Of IPv6 only what it joins: of two reject or on-link routes under one name it does not tell which one went.
+    let v6 = v6.into_iter().flatten().enumerate().filter(|(form, _)| ![3, 4].contains(&(form % 6)));
+    let routes: Vec<_> = v4.into_iter().flatten().chain(v6.map(|(_, told)| told)).collect();
     let seed = fastrand::u64(..);
     scene.on_router(async || {
         let mut watching = Watching::start();
