@@ -1,5 +1,7 @@
 //! What carries our protocol number but is of no plan: left by another version, under another configuration, or by hand.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use netlink_packet_core::Emitable;
 use netlink_packet_route::route::{RouteAttribute, RouteType};
@@ -10,6 +12,7 @@ use super::{
     message_type::{RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE},
     nexthop::NextHopMessage,
     ownership::Ownership,
+    seen::Seen,
 };
 use crate::{domain::NextHop, plan::Via};
 
@@ -67,6 +70,19 @@ impl Leftover {
             Self::Rule(_) => "a rule of our protocol number".to_owned(),
             Self::NextHop(id) => format!("next hop {id}"),
         }
+    }
+}
+
+impl Seen {
+    /// Ids of next hops that are left over.
+    pub(super) fn leftover_next_hops(&self) -> impl Iterator<Item = u32> + '_ {
+        self.leftovers.iter().filter_map(|left| if let Leftover::NextHop(id) = left { Some(*id) } else { None })
+    }
+
+    /// Next hops that others need are no leftovers, as far as `judged` tells.
+    pub(super) fn spare(&mut self, judged: &BTreeMap<u32, bool>) {
+        let needed = |id: &u32| judged.get(id).copied().unwrap_or_default();
+        self.leftovers.retain(|left| !matches!(left, Leftover::NextHop(id) if needed(id)));
     }
 }
 

@@ -5,8 +5,8 @@
 //!
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
 //! answers. [`decode`], [`route`], [`rule`], [`nexthop`] and [`encode`] know the messages. On top, [`read`], [`write`] and
-//! [`lookup`] serve [`FibSocket`], where [`seen`] and [`leftover`] tell what is not of the plan and [`guard`] what may never
-//! be; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter, [`routes`] and
+//! [`lookup`] serve [`FibSocket`], where [`seen`] and [`leftover`] tell what is not of the plan, [`needed`] what others need
+//! of it, and [`guard`] what may never be; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter, [`routes`] and
 //! [`objects`] keep them, [`shown`] makes of them what others see; [`conntrack`] serves [`FlowSocket`], [`mod@inventory`] the
 //! doctor.
 
@@ -22,6 +22,7 @@ mod inventory;
 mod leftover;
 mod lookup;
 mod message_type;
+mod needed;
 mod neighbours;
 mod nexthop;
 mod objects;
@@ -46,6 +47,7 @@ mod write;
 mod tests;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{Arc, Once},
     time::Duration,
@@ -140,6 +142,8 @@ pub struct FibSocket {
     seen: seen::Seen,
     holding: read::Holding,
     searched: Option<Instant>,
+    /// Next hops that are of no plan, and whether others need them; asked again after each search.
+    judged: BTreeMap<u32, bool>,
 }
 
 impl FibSocket {
@@ -154,12 +158,13 @@ impl FibSocket {
             seen: seen::Seen::default(),
             holding: read::Holding::new(),
             searched: None,
+            judged: BTreeMap::new(),
         })
     }
 
     /// Reads everything of ours: next hops of our id range and protocol, routes of our tables and protocol, rules of
-    /// our protocol; both families. What else carries our protocol number is remembered as [`Self::leftovers`]. Needs
-    /// no privileges. Safe to cancel.
+    /// our protocol; both families. What else carries our protocol number is remembered as [`Self::leftovers`], but for
+    /// next hops that others need. Needs no privileges. Safe to cancel.
     ///
     /// # Errors
     /// When the kernel has no next-hop objects, does not answer in time, or answers with an error.
@@ -167,11 +172,37 @@ impl FibSocket {
         if self.searched.is_none_or(|at| at.elapsed() >= SEARCH) {
             self.holding = read::holding(&mut self.socket, self.own).await?;
             self.searched = Some(Instant::now());
+            self.judged.clear();
             self.warn_of_misplaced();
         }
-        let found = read::fib(&mut self.socket, self.own, &self.holding).await?;
+        let mut found = read::fib(&mut self.socket, self.own, &self.holding).await?;
+        let left = found.seen.leftover_next_hops().filter(|id| !self.judged.contains_key(id)).collect();
+        self.judge(&left).await?;
+        found.seen.spare(&self.judged);
         self.seen = found.seen;
         Ok(found.fib)
+    }
+
+    /// Tells which of these next hops others need.
+    async fn judge(&mut self, next_hops: &BTreeSet<u32>) -> Result<(), KernelError> {
+        let needed = needed::by_others(&mut self.socket, self.own, next_hops).await?;
+        self.judged.extend(next_hops.iter().map(|id| (*id, needed.contains(id))));
+        self.warn_of_needed(&needed);
+        Ok(())
+    }
+
+    fn warn_of_needed(&self, needed: &BTreeSet<u32>) {
+        static TOLD: Once = Once::new();
+        if let Some(id) = needed.first() {
+            let (protocol, more) = (self.own.protocol, needed.len() - 1);
+            TOLD.call_once(|| {
+                log::warn!(
+                    "next hop {id} (and {more} more) of our protocol number {protocol} is of no plan, but routes or groups \
+                     of others refer to it and would go with it: it is left; remove these, or if it is another program's, \
+                     choose another kernel.protocol"
+                );
+            });
+        }
     }
 
     /// A program that writes into the kernel's own tables under our number is not us, and would have been told so once.
@@ -219,11 +250,14 @@ impl FibSocket {
     }
 
     /// Deletes the leftovers; returns how many went, and the first refusal. To be called when the plan stands: traffic
-    /// may still run on them. Needs `CAP_NET_ADMIN`.
+    /// may still run on them. Next hops that others need are left. Needs `CAP_NET_ADMIN`.
     ///
     /// # Errors
     /// When the socket fails as a whole.
     pub async fn clear_leftovers(&mut self) -> Result<(usize, Option<KernelError>), KernelError> {
+        // Once more: since they were read others may have come to need them.
+        self.judge(&self.seen.leftover_next_hops().collect()).await?;
+        self.seen.spare(&self.judged);
         let mut leftovers = std::mem::take(&mut self.seen.leftovers);
         // Rules, then routes, then what these refer to.
         leftovers.sort_by_key(leftover::Leftover::order);

@@ -134,7 +134,7 @@ fn routes_request(own: Ownership, family: Family, table: Option<u32>) -> Request
 }
 
 /// The filter is the kernel's to apply, but a kernel without IPv6 answers for all families.
-fn head_of(message: &Message<'_>, family: Family) -> Result<Option<RouteHead>, DecodeError> {
+pub(super) fn head_of(message: &Message<'_>, family: Family) -> Result<Option<RouteHead>, DecodeError> {
     if message.kind != RTM_NEWROUTE {
         return Ok(None);
     }
@@ -230,7 +230,7 @@ fn via(route: &RouteRecord) -> Option<Via> {
 }
 
 /// A table without routes, or a family that this kernel was built or started without, holds nothing.
-fn absent_is_empty<T: Default>(listed: Result<T, KernelError>) -> Result<T, KernelError> {
+pub(super) fn absent_is_empty<T: Default>(listed: Result<T, KernelError>) -> Result<T, KernelError> {
     match listed {
         Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)) => {
             Ok(T::default())

@@ -11,6 +11,7 @@ mod fib;
 mod flows;
 mod foreign;
 mod hitless;
+mod leftovers;
 mod lookups;
 mod picture;
 mod reconciler;
@@ -78,6 +79,7 @@ fn main() {
         trial("others_can_add_routes_by_gateways_of_an_uplink_while_ours_stand", foreign::gateways_of_others),
         trial("a_place_that_another_program_holds_is_told_with_a_remedy", foreign::held_place),
         trial("what_a_former_configuration_left_is_removed_once_the_plan_stands", foreign::leftovers),
+        trial("a_next_hop_of_our_number_stays_while_anything_of_others_hangs_on_it", leftovers::needed_next_hops),
         trial("no_packet_is_missed_while_classes_and_their_backups_change_places", hitless::swapped),
         trial("no_packet_is_missed_while_prefixes_are_aggregated_and_split", hitless::aggregated),
         trial("no_packet_is_missed_while_everything_gets_other_ids", hitless::adopted_under_other_ids),

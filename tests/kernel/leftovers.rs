@@ -1,0 +1,87 @@
+//! What carries our protocol number and is of no plan, and what hangs on it.
+
+use peerward::{
+    config::Kernel,
+    domain::Family,
+    kernel::FibSocket,
+    plan::{Change, Fib, NextHopId, Via},
+};
+
+use crate::scene::{Scene, apply, install, net, ours, theirs};
+
+/// Ids of our protocol number, none of which is in our range.
+const BY_ROUTE: NextHopId = NextHopId(10);
+const IN_GROUP_OF_OTHERS: NextHopId = NextHopId(11);
+const IN_GROUP_OF_OURS: NextHopId = NextHopId(12);
+const GROUP_BY_ROUTE: NextHopId = NextHopId(13);
+const BY_ROUTE_IN_MAIN: NextHopId = NextHopId(14);
+const BY_NOTHING: NextHopId = NextHopId(15);
+const BY_ROUTE_V6: NextHopId = NextHopId(17);
+
+fn ids(scene: &Scene) -> Vec<u32> {
+    let rows = scene.router.nexthops().unwrap();
+    rows.into_iter().map(|row| row.id).filter(|id| *id < 1000).collect()
+}
+
+/// Brings the router to `plan` as the agent does, and returns how many leftovers went.
+async fn settle(socket: &mut FibSocket, plan: &Fib) -> usize {
+    install(socket, plan).await;
+    socket.read().await.unwrap();
+    let (cleared, refusal) = socket.clear_leftovers().await.unwrap();
+    assert!(refusal.is_none(), "{refusal:?}");
+    assert_eq!((&socket.read().await.unwrap(), socket.leftovers()), (plan, 0));
+    cleared
+}
+
+pub fn needed_next_hops() {
+    let scene = Scene::new();
+    let way = |family| scene.next_hop(0, family);
+    let set = |id| Change::SetNextHop(id, Family::Ipv4, way(Family::Ipv4));
+    let made = [
+        set(BY_ROUTE),
+        set(IN_GROUP_OF_OTHERS),
+        set(IN_GROUP_OF_OURS),
+        Change::SetGroup(GROUP_BY_ROUTE, vec![IN_GROUP_OF_OURS]),
+        set(BY_ROUTE_IN_MAIN),
+        set(BY_NOTHING),
+        Change::SetNextHop(BY_ROUTE_V6, Family::Ipv6, way(Family::Ipv6)),
+    ];
+    let their_group = NextHopId(theirs().nexthop_base);
+    let route = |table, prefix, id| Change::AddRoute(table, net(prefix), Via::Group(id));
+    let hanging = [
+        route(254, "198.51.100.0/24", BY_ROUTE),
+        Change::SetGroup(their_group, vec![IN_GROUP_OF_OTHERS]),
+        route(900, "198.51.101.0/24", GROUP_BY_ROUTE),
+        route(254, "2001:db8:ffff::/48", BY_ROUTE_V6),
+    ];
+    let plan = scene.fib(0, 1);
+    scene.on_router(async || {
+        apply(&mut FibSocket::open(&ours()).unwrap(), &made).await;
+        apply(&mut FibSocket::open(&theirs()).unwrap(), &hanging).await;
+        // Ours by its number, but nothing in that table was ever ours.
+        let mut misplaced = FibSocket::open(&Kernel { table: 254, ..ours() }).unwrap();
+        apply(&mut misplaced, &[route(254, "198.51.102.0/24", BY_ROUTE_IN_MAIN)]).await;
+        let mut socket = FibSocket::open(&ours()).unwrap();
+        socket.read().await.unwrap();
+        assert_eq!(socket.leftovers(), 1, "what others need is none");
+        assert_eq!(settle(&mut socket, &plan).await, 1);
+    });
+    assert_eq!(ids(&scene), [10, 11, 12, 13, 14, 17]);
+    let main = scene.router.routes(254).unwrap();
+    for prefix in ["198.51.100.0/24", "198.51.102.0/24", "2001:db8:ffff::/48"] {
+        assert!(main.iter().any(|row| row.destination == net(prefix)), "{prefix} is gone: {main:#?}");
+    }
+    assert_eq!(scene.router.routes(900).unwrap().len(), 1);
+    scene.on_router(async || {
+        // Until nobody needs them any more.
+        let mut them = FibSocket::open(&theirs()).unwrap();
+        let gone = [
+            Change::DeleteRoute(254, net("198.51.100.0/24")),
+            Change::DeleteNextHop(their_group),
+            Change::DeleteRoute(900, net("198.51.101.0/24")),
+        ];
+        apply(&mut them, &gone).await;
+        settle(&mut FibSocket::open(&ours()).unwrap(), &plan).await;
+    });
+    assert_eq!(ids(&scene), [14, 17]);
+}
