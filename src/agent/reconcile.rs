@@ -147,8 +147,8 @@ impl Reconciler {
                         continue;
                     }
                 }
-                // While attempts fail or are contested, only a new order or time brings the next one.
-                Ok(()) = doubt.changed(), if self.state.failures == 0 && self.state.contested.is_none() => {
+                // While attempts are contested, only a new order or time brings the next one.
+                Ok(()) = doubt.changed(), if self.state.contested.is_none() => {
                     self.doubtful = true;
                     check_at = check_at.min(Instant::now() + self.rest());
                     continue;
@@ -166,9 +166,9 @@ impl Reconciler {
         }
     }
 
-    /// Brings the kernel to what is ordered, whatever comes meanwhile. With [`Trust::LastSeen`] the difference from what
-    /// was last seen is written at once, without waiting for a dump; a refusal (something of ours is gone) leads to a
-    /// fresh read.
+    /// Brings the kernel to what is ordered, whatever comes meanwhile. With [`Trust::LastSeen`] traffic is taken off paths
+    /// that are wanted no more at once, without waiting for a dump; everything else follows from a fresh read, because
+    /// what was last seen may be gone with a carrier, and traffic on the standing backup.
     pub async fn carry_out(&mut self, order: &Order, trust: Trust) -> &FibStatus {
         let (_nobody, mut none) = watch::channel(None);
         self.pursue(order, trust, &mut none).await;
@@ -216,6 +216,8 @@ impl Reconciler {
         match self.state.failures {
             0 if self.doubtful => DEBOUNCE.max(self.cost * REST_FACTOR),
             0 => FULL_CHECK,
+            // One refusal must not keep the rest from being repaired.
+            _ if self.doubtful => RETRY.max(self.cost * REST_FACTOR),
             failures => RETRY.saturating_mul(1 << failures.min(10).saturating_sub(1)).min(LONGEST_RETRY),
         }
     }
@@ -237,11 +239,22 @@ impl Reconciler {
         if !order.write {
             return Ok(Outcome::Settled);
         }
-        inspect(&self.own, &order.fib).map_err(|objection| objection.to_string())?;
         // Nothing new was ordered and yet the kernel differs: others took it away or added to it.
         let repair = self.reached.as_ref() == Some(&order.fib);
         if !repair {
             self.reached = None;
+        }
+        let objection = inspect(&self.own, &order.fib).map_err(|objection| objection.to_string());
+        if !repair && (trust == Trust::LastSeen || objection.is_err()) {
+            let urgent = plan::at_once(&order.fib, &self.state.observed);
+            // What is refused of it is tried again in its place among all others.
+            if !urgent.is_empty() && self.write(&urgent, repair, newer).await?.is_none() {
+                return Ok(Outcome::Superseded);
+            }
+        }
+        objection?;
+        if trust == Trust::LastSeen && !self.read(newer).await? {
+            return Ok(Outcome::Superseded);
         }
         let mut refusal = None;
         for _ in 0..ROUNDS {

@@ -42,6 +42,14 @@ pub enum KernelError {
         /// What it holds, and what to do about it.
         remedy: &'static str,
     },
+    /// What it refers to was refused just before; without that it would lead elsewhere than planned.
+    #[error("cannot {what}: next hop {needed}, which it needs, was refused")]
+    Dependent {
+        /// What was not tried.
+        what: String,
+        /// Id of the object.
+        needed: u32,
+    },
     /// The kernel does not know next-hop objects.
     #[error(
         "cannot {what}: this kernel has no next-hop objects; Linux 5.4 or newer is needed (`uname -r` shows what runs)"

@@ -30,6 +30,7 @@ mod ownership;
 mod pace;
 mod picture;
 mod read;
+mod refusals;
 mod route;
 mod routes;
 mod rule;
@@ -102,8 +103,8 @@ pub struct Applied {
     pub refused: usize,
     /// The first of these, with its error.
     pub first_refusal: Option<(Change, KernelError)>,
-    /// Deletions that were not tried, because an addition before them was refused: what works is not taken away while
-    /// its successor is missing.
+    /// Deletions that were not tried, because what was to take their place was refused: what works is not taken away
+    /// while its successor is missing.
     pub held_back: usize,
     /// What was left was not tried, because something newer is wanted.
     pub interrupted: bool,
@@ -240,7 +241,8 @@ impl FibSocket {
             }
         }
         let Self { socket, own, seen, .. } = self;
-        write::Writer { socket, own: *own, seen, superseded }.apply(changes).await
+        let refusals = refusals::Refusals::default();
+        write::Writer { socket, own: *own, seen, refusals, superseded }.apply(changes).await
     }
 
     /// How many objects carry our protocol number and are of no plan, as last read: of another version, of another

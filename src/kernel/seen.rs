@@ -52,7 +52,11 @@ impl Seen {
     /// Protocol of the program that holds the place of what a change sets, when it may not be written beside it.
     pub(super) fn holder(&self, change: &Change) -> Option<u8> {
         match change {
-            Change::SetNextHop(id, ..) | Change::SetGroup(id, _) => self.next_hops.get(&id.0).copied(),
+            Change::SetNextHop(id, ..) => self.next_hops.get(&id.0).copied(),
+            // A group with a stranger among its members would lead wherever that one points.
+            Change::SetGroup(id, members) => {
+                [id].into_iter().chain(members).find_map(|id| self.next_hops.get(&id.0)).copied()
+            }
             Change::AddRoute(table, prefix @ IpNet::V6(_), _)
             | Change::MoveRoute { table, prefix: prefix @ IpNet::V6(_), .. } => {
                 self.routes.get(&(*table, *prefix)).copied()

@@ -17,6 +17,7 @@ use super::{
     frame::Request,
     leftover::Leftover,
     ownership::Ownership,
+    refusals::Refusals,
     seen::Seen,
     socket::RequestSocket,
 };
@@ -39,6 +40,7 @@ pub(super) struct Writer<'a> {
     pub(super) socket: &'a mut RequestSocket,
     pub(super) own: Ownership,
     pub(super) seen: &'a mut Seen,
+    pub(super) refusals: Refusals,
     /// Asked between batches: whether what is being written is wanted no more.
     pub(super) superseded: &'a mut (dyn FnMut() -> bool + Send),
 }
@@ -51,16 +53,19 @@ enum Verdict {
 }
 
 impl Writer<'_> {
-    /// Applies changes in order. Deletions are held back once an addition was refused.
+    /// Applies changes in order. What depends on a refused one is not tried.
     pub(super) async fn apply(mut self, changes: &[Change]) -> Applied {
         let mut applied = Applied { so: vec![false; changes.len()], ..Applied::default() };
-        applied.broken = self.drop_shadows().await.err();
-        if applied.broken.is_none() {
+        // A group is changed at once, whatever an earlier change of routes has left to be tidied up.
+        if changes.iter().any(is_of_route) {
+            self.tidy(&mut applied).await;
+        }
+        if applied.goes_on() {
             self.apply_all(changes, &mut applied).await;
         }
-        if applied.broken.is_none() && !applied.interrupted && !self.seen.shadows.is_empty() {
+        if applied.goes_on() && !self.seen.shadows.is_empty() {
             sleep(GRACE).await;
-            applied.broken = self.drop_shadows().await.err();
+            self.tidy(&mut applied).await;
         }
         applied
     }
@@ -69,21 +74,33 @@ impl Writer<'_> {
         let mut first = 0;
         // Of one kind only, so that a next hop is there, with its second attempt, before a group that refers to it.
         for alike in changes.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
-            if applied.refused > 0 && alike.iter().all(is_deletion) {
-                // What was to take the place of these is not there.
-                applied.held_back += alike.len();
-            } else if !self.apply_alike(alike, first, applied).await {
+            if !self.apply_alike(alike, first, applied).await {
                 return;
             }
             first += alike.len();
         }
     }
 
-    /// Deletes the routes that others of ours stand before. One that cannot be deleted is found again at the next read.
-    async fn drop_shadows(&mut self) -> Result<(), KernelError> {
-        let shadows = std::mem::take(&mut self.seen.shadows);
-        for batch in shadows.chunks(BATCH) {
+    /// Deletes the routes that others of ours stand before, until something newer is wanted.
+    async fn tidy(&mut self, applied: &mut Applied) {
+        while !self.seen.shadows.is_empty() {
+            if (self.superseded)() {
+                applied.interrupted = true;
+                return;
+            }
             tokio::task::yield_now().await;
+            if let Err(error) = self.drop_shadows().await {
+                applied.broken = Some(error);
+                return;
+            }
+        }
+    }
+
+    /// Deletes a batch of them. One that cannot be deleted is found again at the next read.
+    async fn drop_shadows(&mut self) -> Result<(), KernelError> {
+        let rest = self.seen.shadows.len().saturating_sub(BATCH);
+        let shadows = self.seen.shadows.split_off(rest);
+        for batch in shadows.chunks(BATCH) {
             let messages = batch.iter().map(|shadow| shadow.deletion(self.own)).collect();
             for (shadow, verdict) in batch.iter().zip(self.socket.execute(WHAT, messages).await?) {
                 match verdict {
@@ -131,8 +148,12 @@ impl Writer<'_> {
                 break;
             }
             taken += 1;
-            if let Some(protocol) = self.seen.holder(change) {
-                applied.refuse(change, taken_by(change, protocol));
+            if self.refusals.hold_back(change) {
+                applied.held_back += 1;
+                continue;
+            }
+            if let Some(error) = self.objection(change) {
+                self.refuse(change, error, applied);
                 continue;
             }
             let of_change = requests(self.own, self.seen, change, OnLink::Proven);
@@ -151,10 +172,28 @@ impl Writer<'_> {
         Ok(taken)
     }
 
+    /// Why a change is not even tried.
+    fn objection(&self, change: &Change) -> Option<KernelError> {
+        if let Some(protocol) = self.seen.holder(change) {
+            return Some(taken_by(change, protocol));
+        }
+        let needed = self.refusals.missing(change)?.0;
+        Some(KernelError::Dependent { what: describe_change(change), needed })
+    }
+
+    /// Counts a refusal; of the errors only the first is kept: a hundred thousand of them say no more.
+    fn refuse(&mut self, change: &Change, error: KernelError, applied: &mut Applied) {
+        self.refusals.note(change);
+        applied.refused += 1;
+        if applied.first_refusal.is_none() {
+            applied.first_refusal = Some((change.clone(), error));
+        }
+    }
+
     fn count(&mut self, change: &Change, position: usize, verdict: Verdict, applied: &mut Applied) {
         match verdict {
             Verdict::Refused(refusal) => {
-                return applied.refuse(change, KernelError::refused(describe_change(change), refusal));
+                return self.refuse(change, KernelError::refused(describe_change(change), refusal), applied);
             }
             Verdict::Done => applied.done += 1,
             Verdict::AlreadySo => applied.already += 1,
@@ -213,12 +252,8 @@ pub(super) async fn clear(
 }
 
 impl Applied {
-    /// Counts a refusal; of the errors only the first is kept: a hundred thousand of them say no more.
-    fn refuse(&mut self, change: &Change, error: KernelError) {
-        self.refused += 1;
-        if self.first_refusal.is_none() {
-            self.first_refusal = Some((change.clone(), error));
-        }
+    fn goes_on(&self) -> bool {
+        self.broken.is_none() && !self.interrupted
     }
 }
 
@@ -244,6 +279,10 @@ fn together(change: &Change, verdicts: impl Iterator<Item = Result<(), Refusal>>
         }
     }
     combined
+}
+
+fn is_of_route(change: &Change) -> bool {
+    matches!(change, Change::AddRoute(..) | Change::MoveRoute { .. } | Change::DeleteRoute(..))
 }
 
 fn is_deletion(change: &Change) -> bool {

@@ -47,6 +47,40 @@ pub fn difference(desired: &Fib, observed: &Fib) -> Vec<Change> {
     changes
 }
 
+/// The few messages that take traffic off a path that is wanted no more: next-hop objects, and the groups in front, each
+/// in place. These are right even when the kernel no longer holds what was observed: with the carrier go a next hop, its
+/// group and all their routes, without a word, and packets are on the table behind then. So nothing is deleted, and the
+/// groups of a table that may be in use in place of another are left alone.
+pub fn at_once(desired: &Fib, observed: &Fib) -> Vec<Change> {
+    let mut changes: Vec<Change> = next_hops_set(desired, observed).collect();
+    let other =
+        |(id, members): &(&NextHopId, &Vec<NextHopId>)| observed.groups.get(id).is_some_and(|held| held != *members);
+    let moved: BTreeSet<NextHopId> = desired.groups.iter().filter(other).map(|(id, _)| *id).collect();
+    if moved.is_empty() {
+        return changes;
+    }
+    let tables = tables_in_lookup_order(desired, observed);
+    for (position, &table) in tables.iter().enumerate() {
+        let before = tables.get(..position).unwrap_or_default();
+        let before: Vec<u32> = before.iter().copied().filter(|other| are_led_alike(desired, *other, table)).collect();
+        let mut seen = BTreeSet::new();
+        for (prefix, via) in desired.in_table(table) {
+            let Via::Group(group) = via else { continue };
+            if moved.contains(&group) && seen.insert(group) {
+                let stands_behind = |other: &u32| desired.longest_match(*other, prefix.addr()).is_some();
+                changes.extend(group_set(desired, observed, group).filter(|_| !before.iter().any(stands_behind)));
+            }
+        }
+    }
+    changes
+}
+
+/// Whether the same packets may come to both tables.
+fn are_led_alike(fib: &Fib, one: u32, other: u32) -> bool {
+    let led = |table: u32| fib.rules.iter().filter(move |rule| rule.table == table);
+    led(one).any(|rule| led(other).any(|also| also.selector == rule.selector && also.family == rule.family))
+}
+
 fn next_hops_set<'a>(desired: &'a Fib, observed: &'a Fib) -> impl Iterator<Item = Change> + 'a {
     (desired.next_hops.iter())
         .filter(|(id, next_hop)| observed.next_hops.get(id) != Some(next_hop))

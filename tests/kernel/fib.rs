@@ -138,12 +138,20 @@ pub fn held_back() {
         let fib = scene.fib(0, 1);
         install(&mut socket, &fib).await;
         let (route, _) = fib.routes.iter().find(|((table, _), _)| *table == ours().table).unwrap();
-        // The successor is refused, and so its predecessor must stay.
+        // The successor, which is shorter, is refused, and so its predecessor must stay; what has nothing to do with it
+        // goes.
         let nowhere = NextHopId(ours().nexthop_base + 900);
-        let changes =
-            [Change::AddRoute(ours().table, numbered(1), Via::Group(nowhere)), Change::DeleteRoute(route.0, route.1)];
+        let around = route.1.supernet().unwrap();
+        let elsewhere = (ours().backup_table, net("198.51.100.0/24"));
+        let group = *fib.groups.keys().next().unwrap();
+        apply(&mut socket, &[Change::AddRoute(elsewhere.0, elsewhere.1, Via::Group(group))]).await;
+        let changes = [
+            Change::AddRoute(ours().table, around, Via::Group(nowhere)),
+            Change::DeleteRoute(route.0, route.1),
+            Change::DeleteRoute(elsewhere.0, elsewhere.1),
+        ];
         let applied = socket.apply(&changes).await;
-        assert_eq!((applied.done, applied.refused, applied.held_back), (0, 1, 1));
+        assert_eq!((applied.done, applied.refused, applied.held_back), (1, 1, 1));
         assert_eq!(socket.read().await.unwrap(), fib);
     });
 }
@@ -178,6 +186,37 @@ pub fn taken_ids() {
         assert!(error.to_string().contains("a program with route protocol 99 holds that id"), "{error}");
         assert_eq!(them.read().await.unwrap(), theirs, "it is not touched");
     });
+}
+
+/// The id of the second line's next hop is somebody else's, who points it at the first line.
+pub fn taken_member() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let id = NextHopId(ours().nexthop_base + 2);
+        let mut them = FibSocket::open(&theirs_in_our_range()).unwrap();
+        apply(&mut them, &[Change::SetNextHop(id, Family::Ipv4, scene.next_hop(0, Family::Ipv4))]).await;
+        let mut us = FibSocket::open(&ours()).unwrap();
+        let plan = scene.fib(1, 0);
+        let observed = us.read().await.unwrap();
+        let applied = us.apply(&difference(&plan, &observed)).await;
+        assert!(applied.refused > 0, "{applied:?}");
+        let held = us.read().await.unwrap();
+        let in_primary =
+            |family| held.in_table(ours().table).filter(|(net, _)| Family::of_net(*net) == family).count();
+        assert_eq!(in_primary(Family::Ipv4), 0, "nothing is led by a stranger");
+        assert_eq!(in_primary(Family::Ipv6), 2, "what has nothing to do with it stands");
+
+        // It lasts, and still the rest is kept in step.
+        let mut smaller = plan.clone();
+        smaller.routes.remove(&(ours().table, prefixes(Family::Ipv6)[0]));
+        us.apply(&difference(&smaller, &held)).await;
+        let kept = us.read().await.unwrap();
+        assert!(!kept.routes.contains_key(&(ours().table, prefixes(Family::Ipv6)[0])), "withdrawn all the same");
+    });
+}
+
+fn theirs_in_our_range() -> Kernel {
+    Kernel { protocol: 99, ..ours() }
 }
 
 fn numbered(number: u32) -> IpNet {

@@ -1,12 +1,23 @@
 //! The kernel is kept equal to what is ordered.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
 
 use peerward::{
     agent::{FibStatus, Order, Reconciler, Trust},
     domain::Family,
     kernel::{Doubt, FibSocket},
-    plan::{Change, Fib, NextHopId, Via, difference},
+    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
 };
 use tokio::{
     sync::watch,
@@ -114,8 +125,11 @@ pub fn budget() {
 pub fn refused_plan() {
     let scene = Scene::new();
     let fib = scene.fib(0, 1);
-    let mut bad = scene.fib(1, 0);
-    bad.routes.insert((ours().table, net("10.0.0.0/8")), Via::Group(NextHopId(ours().nexthop_base + 100)));
+    let private = Via::Group(NextHopId(ours().nexthop_base + 100));
+    let [bad, moved] = [scene.fib(0, 1), scene.fib(1, 1)].map(|mut plan| {
+        plan.routes.insert((ours().table, net("10.0.0.0/8")), private);
+        plan
+    });
     scene.on_router(async || {
         let (mut reconciler, _status) = Reconciler::open(&ours()).await.unwrap();
         let writes = reconciler.carry_out(&order(&fib, 1), Trust::LastSeen).await.writes;
@@ -124,7 +138,10 @@ pub fn refused_plan() {
         assert!(words.contains("10.0.0.0/8 in table 7700 is private space"), "{words}");
         assert_eq!((status.writes, status.in_step), (writes, false));
         assert_eq!(FibSocket::open(&ours()).unwrap().read().await.unwrap(), fib, "what stood still does");
-        assert!(reconciler.carry_out(&order(&fib, 3), Trust::LastSeen).await.in_step);
+        // A dead path is left all the same: what moves is not what is refused.
+        assert!(reconciler.carry_out(&order(&moved, 3), Trust::LastSeen).await.error.is_some());
+        assert_eq!(FibSocket::open(&ours()).unwrap().read().await.unwrap(), scene.fib(1, 1));
+        assert!(reconciler.carry_out(&order(&fib, 4), Trust::LastSeen).await.in_step);
     });
 }
 
@@ -155,7 +172,7 @@ pub fn interruption() {
         while spy.read().await.unwrap().routes.len() < 1000 {
             tokio::task::yield_now().await;
         }
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         orders.send_replace(Some(order(&urgent, 4)));
         let seen = until(&mut status, |status| status.order == 4).await;
         let took = began.elapsed();
@@ -173,10 +190,14 @@ pub fn dead_agent() {
     // While no agent runs, the line of the chosen uplink is cut and comes back: the kernel restores nothing.
     let line = scene.isps[0].link("port");
     line.down().unwrap();
+    // The other end hears of it a moment later, and not at all when it is up again by then.
+    while scene.router.link("wan0").state().unwrap().unwrap().running {
+        thread::sleep(Duration::from_millis(1));
+    }
     line.up().unwrap();
     scene.on_router(async || {
         let fib = scene.fib(0, 1);
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let (mut reconciler, _status) = Reconciler::open(&ours()).await.unwrap();
         let lost = difference(&fib, &reconciler.observed()).len();
         assert!(lost > 4, "{lost}");
@@ -215,4 +236,65 @@ async fn until(status: &mut watch::Receiver<FibStatus>, right: impl Fn(&FibStatu
     let seen = timeout(PATIENCE, status.wait_for(|status| right(status))).await;
     let seen = seen.map(|status| status.unwrap().clone());
     seen.unwrap_or_else(|_| panic!("never seen; last: {:?}", status.borrow().error))
+}
+
+/// Many prefixes on `primary`, with `backup` behind it; without a line that is gone.
+fn many(scene: &Scene, primary: usize, backup: Option<usize>) -> Fib {
+    let own = ours();
+    let id = |number: u32| NextHopId(own.nexthop_base + number);
+    let hop = |uplink: usize| id(if uplink == 0 { 0 } else { 2 });
+    let mut fib = Fib::default();
+    let sides = [(Some(primary), 100, own.table, own.rule_preference)];
+    let behind = [(backup, 102, own.backup_table, own.backup_rule_preference)];
+    for (uplink, group, table, preference) in sides.into_iter().chain(behind) {
+        let Some(uplink) = uplink else { continue };
+        fib.next_hops.insert(hop(uplink), scene.next_hop(uplink, Family::Ipv4));
+        fib.groups.insert(id(group), vec![hop(uplink)]);
+        for number in 0..20_000_u32 {
+            let prefix = IpNet::new(Ipv4Addr::from(0x1400_0000 + number * 256).into(), 24).unwrap();
+            fib.routes.insert((table, prefix), Via::Group(id(group)));
+        }
+        fib.rules.insert(Rule { family: Family::Ipv4, preference, selector: Selector::Forwarded, table });
+    }
+    fib
+}
+
+/// The kernel has moved the traffic to the standing backup by itself; the agent's plan makes that one the first.
+pub fn carrier_then_order() {
+    let scene = Scene::new();
+    let steered = "20.0.77.7";
+    let (watching, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let tables = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            scene.on_router(async || {
+                let mut socket = FibSocket::open(&ours()).unwrap();
+                let mut tables = BTreeSet::new();
+                let began = Instant::now();
+                while !over.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
+                    if watching.load(Ordering::Relaxed) {
+                        tables.insert(scene.forwarded(&mut socket, steered).await.table);
+                    }
+                }
+                tables
+            })
+        });
+        scene.on_router(async || {
+            let (mut reconciler, _status) = Reconciler::open(&ours()).await.unwrap();
+            assert!(reconciler.carry_out(&order(&many(&scene, 0, Some(1)), 1), Trust::LastSeen).await.in_step);
+            let mut asking = FibSocket::open(&ours()).unwrap();
+            assert_eq!(scene.forwarded(&mut asking, steered).await.table, ours().table);
+            scene.isps[0].link("port").down().unwrap();
+            while scene.forwarded(&mut asking, steered).await.table != ours().backup_table {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            watching.store(true, Ordering::Relaxed);
+            // What it has seen is from before the cut, as in the agent when the order is faster than any event.
+            assert!(reconciler.carry_out(&order(&many(&scene, 1, None), 2), Trust::LastSeen).await.in_step);
+            assert_eq!(scene.forwarded(&mut asking, steered).await.table, ours().table);
+            over.store(true, Ordering::Relaxed);
+        });
+        watcher.join().unwrap()
+    });
+    assert!(tables.contains(&ours().backup_table), "the watcher was late: {tables:?}");
+    assert!(!tables.contains(&254), "for a moment by the main table: {tables:?}");
 }

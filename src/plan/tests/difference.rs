@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Family, IfIndex, NextHop, UplinkId},
-    plan::{Change, Fib, Layout, NextHopId, Placement, Rule, Selector, Via, difference},
+    plan::{Change, Fib, Layout, NextHopId, Placement, Rule, Selector, Via, at_once, difference},
 };
 
 fn desired(placements: &[Placement]) -> Fib {
@@ -262,5 +262,63 @@ proptest! {
             }
         });
         prop_assert_eq!(led.fib, after);
+    }
+}
+
+#[test]
+fn what_moves_at_once_is_in_front_and_nothing_is_taken_away() {
+    let before = desired(&[place("exchange.ipv4", Some(KDDI), Some(IIJ)), place("teams.ipv4", Some(IIJ), Some(NTT))]);
+    let after = desired(&[place("exchange.ipv4", Some(IIJ), Some(NTT)), place("teams.ipv4", Some(NTT), None)]);
+    let layout = layout();
+    let primary = |class: &str| layout.plot(&crate::domain::ClassId::new(class)).unwrap().1.primary;
+    let moved: Vec<NextHopId> = at_once(&after, &before)
+        .into_iter()
+        .map(|change| match change {
+            Change::SetGroup(id, _) => id,
+            other => panic!("{other:?} may be wrong by now"),
+        })
+        .collect();
+    let mut expected = [primary("exchange.ipv4"), primary("teams.ipv4")];
+    expected.sort_unstable();
+    let mut found = moved;
+    found.sort_unstable();
+    assert_eq!(found, expected, "packets may be on the backup groups");
+}
+
+proptest! {
+    /// An uplink is lost, and with it silently its next hops, groups and routes; the agent still sees all of them. What it
+    /// does at once puts no traffic where it was not and will not be.
+    #[test]
+    fn what_moves_at_once_is_right_although_a_line_was_lost_unseen(
+        before in situation(), after in situation(), lost in 0_usize..3,
+    ) {
+        let mut after = after;
+        after.1[lost] = false;
+        let (before, after) = (fib_of(&before), fib_of(&after));
+        let mut kernel = ModelKernel::holding(&before);
+        let uplink = UplinkId(u16::try_from(lost).unwrap());
+        for family in Family::BOTH {
+            let id = layout().next_hops[&(uplink, family)];
+            if kernel.fib.next_hops.contains_key(&id) {
+                kernel.apply(&Change::DeleteNextHop(id)).unwrap();
+            }
+        }
+        let (start, end) = (kernel.clone(), ModelKernel::holding(&after));
+        // When the route of a class is lost, one around it of another class catches its packets: not this one's matter.
+        let is_its_own = |address: &IpAddr| {
+            let matched = |fib: &Fib| fib.longest_match(super::kernel().table, *address);
+            matched(&kernel.fib).is_none_or(|via| Some(via) == matched(&before))
+        };
+        let addresses: Vec<IpAddr> = class_addresses().into_iter().filter(is_its_own).collect();
+        for change in at_once(&after, &before) {
+            prop_assert!(matches!(change, Change::SetNextHop(..) | Change::SetGroup(..)), "{:?}", change);
+            // A refusal changes nothing.
+            let _ = kernel.apply(&change);
+            for &address in &addresses {
+                let allowed = [start.lookup(address), end.lookup(address)];
+                let found = kernel.lookup(address);
+                prop_assert!(allowed.contains(&found), "{} is on {:?} after {:?}, not on {:?}", address, found, change, allowed);
+            }
+        }
     }
 }
