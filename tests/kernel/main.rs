@@ -43,6 +43,7 @@ fn main() {
         trial("rules_of_others_that_lead_to_tables_are_held_and_followed", routes::rules),
         trial("routes_by_next_hop_objects_follow_what_these_become", routes::objects),
         trial("what_is_followed_is_what_is_listed_whatever_is_done_to_routes", routes::followed),
+        trial("what_ipv6_lists_only_once_others_are_gone_is_seen_then", routes::veiled),
         trial("another_gateway_is_seen_by_its_event_alone", routes::next_gateway),
         trial("a_default_is_followed_while_thousands_of_other_routes_change", storms::route_churn),
         trial("lists_that_links_interrupt_come_to_an_end_and_hold_everything", storms::link_churn),

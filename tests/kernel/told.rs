@@ -91,15 +91,23 @@ impl Told {
     }
 
     /// Tries one of the ways to change a table, in the namespace of this thread; the kernel may refuse.
-    pub fn attempt(mut self, operation: usize) {
+    pub fn attempt(self, operation: usize) {
         let flags = [NLM_F_EXCL, 0, NLM_F_APPEND, NLM_F_REPLACE];
         match flags.get(operation) {
             Some(flags) => ask(RouteNetlinkMessage::NewRoute(self.0), NLM_F_CREATE | flags),
-            None => {
-                self.0.header.scope = RouteScope::NoWhere;
-                ask(RouteNetlinkMessage::DelRoute(self.0), 0)
-            }
+            None => self.forget(),
         };
+    }
+
+    /// Puts it behind others of its name, in the namespace of this thread.
+    pub fn append(self) {
+        assert!(ask(RouteNetlinkMessage::NewRoute(self.0), NLM_F_CREATE | NLM_F_APPEND));
+    }
+
+    /// Deletes what fits first, in the namespace of this thread; false when there is none.
+    pub fn forget(mut self) -> bool {
+        self.0.header.scope = RouteScope::NoWhere;
+        ask(RouteNetlinkMessage::DelRoute(self.0), 0)
     }
 
     pub fn replace(self, to: &Namespace) {
