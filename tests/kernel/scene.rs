@@ -1,6 +1,11 @@
 //! A router with two uplinks and a client network, and what is put on it.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ipnet::IpNet;
 use peerward::{
@@ -9,7 +14,7 @@ use peerward::{
     kernel::{Doubt, FibSocket, Lookup, watch_router},
     plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
 };
-use peerward_lab::{Namespace, Route, veth};
+use peerward_lab::{LOCAL, Namespace, Route, veth};
 use tokio::{sync::watch, time::timeout};
 
 /// Far beyond what anything here takes, because the machine may be busy.
@@ -50,6 +55,8 @@ impl Scene {
         let router = Namespace::new("router").unwrap();
         router.sysctl("net/ipv4/ip_forward", "1").unwrap();
         router.sysctl_for_all("ipv6", "forwarding", "1").unwrap();
+        // Link-local addresses, and the routes that come with them, are there as soon as the cable is.
+        router.sysctl_for_all("ipv6", "accept_dad", "0").unwrap();
         let isps = [Namespace::new("isp0").unwrap(), Namespace::new("isp1").unwrap()];
         for (number, isp) in isps.iter().enumerate() {
             cable(&router, &format!("wan{number}"), isp, &[format!("10.0.{number}"), format!("2001:db8:{number}:")]);
@@ -61,6 +68,7 @@ impl Scene {
         }
         let client = Namespace::new("client").unwrap();
         cable(&router, "lan0", &client, &["192.168.7".to_owned(), "2001:db8:7:".to_owned()]);
+        wait_for_link_local_addresses(&router);
         Self { router, isps, client }
     }
 
@@ -108,6 +116,20 @@ impl Scene {
         let destination: IpAddr = destination.parse().unwrap();
         let client = if destination.is_ipv4() { CLIENT_V4 } else { CLIENT_V6 };
         socket.lookup(destination, Some((self.index("lan0"), client.parse().unwrap()))).await.unwrap()
+    }
+}
+
+/// The three of the interfaces; the kernel sets them when it notices the carrier.
+fn wait_for_link_local_addresses(router: &Namespace) {
+    let deadline = Instant::now() + PATIENCE;
+    let are_there = || {
+        let own = router.routes(LOCAL).unwrap();
+        // One of each interface, and one for any router on each link (RFC 4291, subnet-router anycast).
+        own.iter().filter(|row| net("fe80::/10").contains(&row.destination)).count() >= 6
+    };
+    while !are_there() {
+        assert!(Instant::now() < deadline, "no link-local addresses");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
