@@ -6,10 +6,11 @@
 //! From the wire up: [`transport`] moves datagrams, [`frame`] takes them apart, [`socket`] pairs requests with their
 //! answers. [`decode`], [`route`], [`rule`], [`nexthop`] and [`encode`] know the messages. On top, [`read`], [`write`] and
 //! [`lookup`] serve [`FibSocket`], where [`seen`] and [`leftover`] tell what is not of the plan, [`needed`] what others need
-//! of it, and [`guard`] what may never be; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter, [`routes`] and
+//! of it, [`clear`] removes it, and [`guard`] what may never be; [`survey`] and [`picture`] serve [`watch_router`]: [`sieve`] picks the routes that can matter, [`routes`] and
 //! [`objects`] keep them, [`shown`] makes of them what others see; [`conntrack`] serves [`FlowSocket`], [`mod@inventory`] the
 //! doctor.
 
+mod clear;
 mod conntrack;
 mod decode;
 mod describe;
@@ -260,10 +261,11 @@ impl FibSocket {
         // Once more: since they were read others may have come to need them.
         self.judge(&self.seen.leftover_next_hops().collect()).await?;
         self.seen.spare(&self.judged);
-        let mut leftovers = std::mem::take(&mut self.seen.leftovers);
-        // Rules, then routes, then what these refer to.
-        leftovers.sort_by_key(leftover::Leftover::order);
-        write::clear(&mut self.socket, self.own, &leftovers).await
+        let leftovers = std::mem::take(&mut self.seen.leftovers);
+        let Self { socket, own, .. } = self;
+        let mut clearing = clear::Clearing { socket, own: *own, cleared: 0, first_refusal: None };
+        clearing.clear(leftovers).await?;
+        Ok((clearing.cleared, clearing.first_refusal))
     }
 
     /// Protocol number of a program that has something of its own in the place of what one of `changes` sets, as last

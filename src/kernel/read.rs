@@ -7,24 +7,22 @@ use netlink_packet_core::DecodeError;
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAttribute, RouteMessage},
-    rule::RuleMessage,
 };
 
 use super::{
-    KernelError,
+    KernelError, clear,
     frame::{Message, Request},
-    leftover::{LEFTOVERS, LeftRoute, Leftover},
-    message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
+    leftover::{LeftRoute, Leftover},
+    message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_NEWNEXTHOP, RTM_NEWROUTE},
     nexthop::NextHopMessage,
     ownership::{METRIC_V6, Ownership},
     route::{RouteHead, RouteRecord},
-    rule,
     seen::Seen,
     socket::RequestSocket,
 };
 use crate::{
     domain::{Family, IfIndex, NextHop},
-    plan::{Fib, NextHopId, Rule, Via},
+    plan::{Fib, NextHopId, Via},
 };
 
 /// Everything of ours, and what stands around it.
@@ -53,9 +51,12 @@ pub(super) async fn fib(socket: &mut RequestSocket, own: Ownership, holding: &Ho
             found.seen.take(listed.seen);
             tokio::task::yield_now().await;
         }
-        let (rules, leftovers) = rules(socket, own, family).await?;
-        found.fib.rules.extend(rules);
-        found.seen.take(Seen { leftovers, ..Seen::default() });
+        for listed in clear::rules(socket, own, family).await? {
+            match listed.rule {
+                Some(rule) => _ = found.fib.rules.insert(rule),
+                None => found.seen.leave(Leftover::Rule(listed.body)),
+            }
+        }
     }
     // In one go: the kernel lists in order, and a sorted list becomes a map much faster than entry by entry.
     found.fib.routes = rows.into_iter().collect();
@@ -237,26 +238,4 @@ pub(super) fn absent_is_empty<T: Default>(listed: Result<T, KernelError>) -> Res
         }
         listed => listed,
     }
-}
-
-type Rules = (Vec<Rule>, Vec<Leftover>);
-
-async fn rules(socket: &mut RequestSocket, own: Ownership, family: Family) -> Result<Rules, KernelError> {
-    let mut filter = RuleMessage::default();
-    filter.header.family = address_family(family);
-    let request = Request::new(RTM_GETRULE, 0, &filter);
-    let what = format!("list {family} rules");
-    let listed = socket.dump(&what, request, |(rules, leftovers): &mut Rules, message| {
-        if message.kind != RTM_NEWRULE {
-            return Ok(());
-        }
-        let record = rule::parse(message.payload, family)?.filter(|record| record.protocol == own.protocol);
-        match record.map(|record| record.rule) {
-            Some(Some(rule)) if !rules.contains(&rule) => rules.push(rule),
-            Some(_) if leftovers.len() < LEFTOVERS => leftovers.push(Leftover::Rule(message.payload.to_vec())),
-            _ => {}
-        }
-        Ok(())
-    });
-    absent_is_empty(listed.await)
 }

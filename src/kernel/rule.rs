@@ -1,6 +1,6 @@
 //! Policy rules (linux/fib_rules.h): ours into messages, the kernel's into ours.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
@@ -29,12 +29,15 @@ const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
 const FRA_TABLE: u16 = 15;
 const FRA_FWMASK: u16 = 16;
 const FRA_OIFNAME: u16 = 17;
+const FRA_PAD: u16 = 18;
 const FRA_L3MDEV: u16 = 19;
 const FRA_UID_RANGE: u16 = 20;
 const FRA_PROTOCOL: u16 = 21;
 const FRA_IP_PROTO: u16 = 22;
 const FRA_DSCP_MASK: u16 = 30;
 const RULE_HEADER: usize = 12;
+/// Of the header, what comes before the flags.
+const FIXED: usize = 8;
 
 /// A rule as far as it can be told whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,31 @@ pub(super) fn parse(payload: &[u8], family: Family) -> Result<Option<RuleRecord>
     }
     let rule = selector(matches).map(|selector| Rule { family, preference, selector, table });
     Ok(Some(RuleRecord { protocol, rule }))
+}
+
+/// Whether the kernel takes a request to delete `named` for one to delete `other` too, both as it described them: it
+/// compares what the request says, but for the inversion (`rule_find`, 6.18).
+pub(super) fn covers(named: &[u8], other: &[u8]) -> bool {
+    let attributes_of = |body: &'_ [u8]| attributes(body, RULE_HEADER).map_while(Result::ok).map(owned).collect();
+    let of_other: BTreeSet<(u16, Vec<u8>)> = attributes_of(other);
+    let of_named: BTreeSet<(u16, Vec<u8>)> = attributes_of(named);
+    let says_nothing = |kind: u16, value: &[u8]| {
+        let nothing_suppressed = matches!(kind, FRA_SUPPRESS_PREFIXLEN | FRA_SUPPRESS_IFGROUP);
+        kind == FRA_PAD || (nothing_suppressed && value == u32::MAX.to_ne_bytes())
+    };
+    let (Some(named), Some(other)) = (named.first_chunk::<FIXED>(), other.first_chunk::<FIXED>()) else {
+        return false;
+    };
+    // Family, destination and source length, TOS, table, two reserved octets, action: 0 says nothing.
+    let mut fixed = named.iter().zip(other).enumerate().filter(|(at, _)| !matches!(at, 4..=6));
+    fixed.all(|(_, (named, other))| *named == 0 || named == other)
+        && of_named
+            .iter()
+            .all(|(kind, value)| says_nothing(*kind, value) || of_other.contains(&(*kind, value.clone())))
+}
+
+fn owned((kind, value): (u16, &[u8])) -> (u16, Vec<u8>) {
+    (kind, value.to_vec())
 }
 
 fn source(address: IpAddr, length: u8) -> Result<IpNet, DecodeError> {

@@ -14,7 +14,6 @@ use super::{
     describe::describe_change,
     encode::{OnLink, add_rule_beside, requests},
     error::Refusal,
-    frame::Request,
     leftover::Leftover,
     ownership::Ownership,
     refusals::Refusals,
@@ -28,7 +27,7 @@ use crate::{
 
 /// Messages in one datagram. Each is acknowledged by a datagram of its own, and the acknowledgements of a batch must
 /// fit into the receive queue of a process that may not enlarge it (212,992 bytes, near 1 KiB each).
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// How long a route is left behind the one that took its place: longer than any packet that has just found it needs.
 const GRACE: Duration = Duration::from_millis(2);
@@ -226,31 +225,6 @@ impl Writer<'_> {
     }
 }
 
-/// Deletes what is left over; returns how much went, and the first refusal.
-pub(super) async fn clear(
-    socket: &mut RequestSocket,
-    own: Ownership,
-    leftovers: &[Leftover],
-) -> Result<(usize, Option<KernelError>), KernelError> {
-    let (mut cleared, mut first) = (0, None);
-    for batch in leftovers.chunks(BATCH) {
-        tokio::task::yield_now().await;
-        let messages: Vec<Request> = batch.iter().map(|left| left.deletion(own)).collect();
-        for (left, verdict) in batch.iter().zip(socket.execute("remove leftovers", messages).await?) {
-            match verdict {
-                Ok(()) => cleared += 1,
-                Err(refusal) if is_gone(&refusal) => {}
-                Err(refusal) if first.is_none() => {
-                    let what = format!("delete {}, which an earlier run left", left.describe());
-                    first = Some(KernelError::refused(what, refusal));
-                }
-                Err(_) => {}
-            }
-        }
-    }
-    Ok((cleared, first))
-}
-
 impl Applied {
     fn goes_on(&self) -> bool {
         self.broken.is_none() && !self.interrupted
@@ -289,7 +263,7 @@ fn is_deletion(change: &Change) -> bool {
     matches!(change, Change::DeleteRoute(..) | Change::DeleteRule(_) | Change::DeleteNextHop(_))
 }
 
-fn is_gone(refusal: &Refusal) -> bool {
+pub(super) fn is_gone(refusal: &Refusal) -> bool {
     matches!(refusal.errno, libc::ENOENT | libc::ESRCH)
 }
 

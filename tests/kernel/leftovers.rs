@@ -1,13 +1,15 @@
 //! What carries our protocol number and is of no plan, and what hangs on it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use peerward::{
     config::Kernel,
     domain::Family,
     kernel::FibSocket,
-    plan::{Change, Fib, NextHopId, Via},
+    plan::{Change, Fib, NextHopId, Rule, Selector, Via},
 };
 
-use crate::scene::{Scene, apply, install, net, ours, theirs};
+use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, Scene, apply, install, net, ours, theirs};
 
 /// Ids of our protocol number, none of which is in our range.
 const BY_ROUTE: NextHopId = NextHopId(10);
@@ -84,4 +86,66 @@ pub fn needed_next_hops() {
         settle(&mut FibSocket::open(&ours()).unwrap(), &plan).await;
     });
     assert_eq!(ids(&scene), [14, 17]);
+}
+
+/// Rules whose deletion the kernel also takes for that of one of ours, which says more: it compares what is given, and
+/// never the inversion of `not iif lo`.
+fn vague_rules() -> Vec<Change> {
+    let own = ours();
+    let mut rules = Vec::new();
+    for (family, all) in [(Family::Ipv4, "0.0.0.0/0"), (Family::Ipv6, "::/0")] {
+        for (preference, table) in [(own.rule_preference, own.table), (own.backup_rule_preference, own.backup_table)]
+        {
+            rules.push(Rule { family, preference, selector: Selector::From(net(all)), table });
+        }
+    }
+    rules.into_iter().map(Change::AddRule).collect()
+}
+
+/// Forwards packets, as far as the kernel's answer goes, until it is told to stop; returns of how many answers how
+/// many were not from our table.
+async fn misled(scene: &Scene, stop: &AtomicBool) -> (usize, usize) {
+    let mut socket = FibSocket::open(&ours()).unwrap();
+    let (mut asked, mut missed) = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        for destination in [MICROSOFT_V4, MICROSOFT_V6] {
+            asked += 1;
+            missed += usize::from(scene.forwarded(&mut socket, destination).await.table != ours().table);
+        }
+    }
+    (asked, missed)
+}
+
+/// Ends what runs beside a test, also when that fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub fn vague_leftovers() {
+    let scene = Scene::new();
+    let plan = scene.fib(1, 0);
+    let former = plan.rules.len() + scene.router.rules().unwrap().len();
+    scene.on_router(async || install(&mut FibSocket::open(&ours()).unwrap(), &plan).await);
+    let stop = AtomicBool::new(false);
+    let (asked, missed) = std::thread::scope(|threads| {
+        let watching = threads.spawn(|| scene.on_router(async || misled(&scene, &stop).await));
+        let stopping = StopAtEnd(&stop);
+        for round in 0..30 {
+            scene.on_router(async || {
+                apply(&mut FibSocket::open(&ours()).unwrap(), &vague_rules()).await;
+                let mut socket = FibSocket::open(&ours()).unwrap();
+                assert_eq!(socket.read().await.unwrap(), plan);
+                assert_eq!(socket.leftovers(), 4, "round {round}");
+                assert_eq!(settle(&mut socket, &plan).await, 4, "round {round}");
+            });
+        }
+        drop(stopping);
+        watching.join().unwrap()
+    });
+    assert_eq!(scene.router.rules().unwrap().len(), former, "each of ours is there once");
+    assert!(asked > 100 && missed == 0, "{missed} of {asked} lookups fell through");
 }

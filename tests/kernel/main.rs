@@ -83,6 +83,10 @@ fn main() {
         trial("a_place_that_another_program_holds_is_told_with_a_remedy", foreign::held_place),
         trial("what_a_former_configuration_left_is_removed_once_the_plan_stands", foreign::leftovers),
         trial("a_next_hop_of_our_number_stays_while_anything_of_others_hangs_on_it", leftovers::needed_next_hops),
+        trial(
+            "a_leftover_rule_that_the_kernel_cannot_tell_from_ours_goes_and_ours_stays_without_a_gap",
+            leftovers::vague_leftovers,
+        ),
         trial("no_packet_is_missed_while_classes_and_their_backups_change_places", hitless::swapped),
         trial("no_packet_is_missed_while_prefixes_are_aggregated_and_split", hitless::aggregated),
         trial("no_packet_is_missed_while_everything_gets_other_ids", hitless::adopted_under_other_ids),
