@@ -34,6 +34,7 @@ fn main() -> Result<ExitCode, LabError> {
         Trial::test("microsoft_goes_by_the_preferred_isp_and_nothing_else_does", preferred),
         Trial::test("a_brown_out_moves_microsoft_and_healing_brings_it_back", brown_out),
         Trial::test("a_cut_cable_moves_microsoft_to_the_other_isp", carrier),
+        Trial::test("a_cut_cable_lets_no_packet_out_by_an_isp_that_was_not_chosen", never_astray),
         Trial::test("a_silent_black_hole_moves_microsoft_to_the_other_isp", black_hole),
         Trial::test("a_killed_agent_loses_no_packet_and_the_next_one_adopts", restart),
         Trial::test("the_standing_backup_works_while_the_agent_is_dead", dead_agent),
@@ -197,6 +198,34 @@ fn carrier() -> Result<(), Failed> {
     scene.branch.mend(NORTH)?;
     scene.branch.add_default_routes(NORTH)?;
     scene.wait_until_on(NORTH)
+}
+
+/// The main table leads to the second ISP; chosen are the first and, behind it, the third.
+fn never_astray() -> Result<(), Failed> {
+    const EAST: usize = 2;
+    let isps = [("north", "IIJ"), ("south", "KDDI"), ("east", "NTT Communications")];
+    let settings = AgentSettings {
+        isps: isps.map(|(name, partner)| (name.to_owned(), partner.to_owned())).to_vec(),
+        preferred: vec!["north".to_owned(), "east".to_owned()],
+        ..AgentSettings::default()
+    };
+    let mut scene = Scene::on(Branch::builder().isps(3).build()?, &settings)?;
+    scene.wait_until_on(NORTH)?;
+    scene.wait("east is the backup, in the kernel too", |scene| {
+        let status = scene.agent.status()?;
+        let classes = status["classes"].as_array().cloned().unwrap_or_default();
+        let filled = !scene.branch.router().routes(BACKUP)?.is_empty() && status["kernel"]["in_step"] == true;
+        Ok(filled && classes.iter().all(|class| class["backup"] == "wan2"))
+    })?;
+    let astray = |scene: &Scene| -> u64 {
+        let seen = [MICROSOFT_IPV4, MICROSOFT_IPV6].map(|to| scene.branch.seen(to));
+        seen.iter().flatten().map(|seen| seen.packets[SOUTH]).sum()
+    };
+    let before = astray(&scene);
+    scene.branch.cut(NORTH)?;
+    scene.wait_until_on(EAST)?;
+    assert_eq!(astray(&scene), before, "packets by the ISP of the main table");
+    Ok(())
 }
 
 fn black_hole() -> Result<(), Failed> {
