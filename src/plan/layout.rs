@@ -1,6 +1,9 @@
 //! Classes with their routes and the ids of their objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -26,7 +29,7 @@ pub(super) struct Plot {
     /// Group of its routes in the backup table.
     pub backup: NextHopId,
     /// Its routes when every class is placed.
-    pub routes: Vec<IpNet>,
+    pub routes: Arc<[IpNet]>,
 }
 
 impl Plot {
@@ -70,7 +73,7 @@ pub struct Layout {
     /// By position, as [`Territories`] counts them.
     pub(super) plots: Vec<Plot>,
     /// Of each zone, and of all classes that are of none.
-    pub(super) territories: BTreeMap<Option<ZoneId>, Territories>,
+    pub(super) territories: BTreeMap<Option<ZoneId>, Arc<Territories>>,
     /// Prefixes of each zone, as far as they are known.
     pub(super) sources: BTreeMap<ZoneId, Vec<Ipv6Net>>,
     /// Next-hop object of each uplink and family.
@@ -99,7 +102,7 @@ impl Layout {
         let zones: BTreeSet<Option<ZoneId>> = named.iter().map(|(class, ..)| class.zone).collect();
         let of = |zone, class: &'a Class| if class.zone == zone { &*class.prefixes } else { &[] };
         let territories = (zones.into_iter())
-            .map(|zone| (zone, Territories::new(named.iter().map(|(class, ..)| of(zone, class)))))
+            .map(|zone| (zone, Arc::new(Territories::new(named.iter().map(|(class, ..)| of(zone, class))))))
             .collect();
         let plots: Vec<Plot> = (named.into_iter())
             .map(|(class, primary, backup)| Plot {
@@ -108,7 +111,7 @@ impl Layout {
                 zone: class.zone,
                 primary,
                 backup,
-                routes: Vec::new(),
+                routes: Arc::from([]),
             })
             .collect();
         let positions = plots.iter().enumerate().map(|(position, plot)| (plot.id.clone(), position)).collect();
@@ -127,7 +130,11 @@ impl Layout {
     /// it are carved. Ids stay.
     #[must_use]
     pub fn without(&self, set_aside: &[IpNet]) -> Self {
-        let without = |(zone, of_zone): (&Option<ZoneId>, &Territories)| (*zone, of_zone.without(set_aside));
+        if set_aside.is_empty() {
+            return self.clone();
+        }
+        let without =
+            |(zone, of_zone): (&Option<ZoneId>, &Arc<Territories>)| (*zone, Arc::new(of_zone.without(set_aside)));
         let territories = self.territories.iter().map(without).collect();
         Self { territories, ..self.clone() }.with_routes()
     }
@@ -138,7 +145,7 @@ impl Layout {
         let mut routes: BTreeMap<usize, Vec<IpNet>> =
             self.territories.values().flat_map(|of_zone| of_zone.routes(&everyone)).collect();
         for (position, plot) in self.plots.iter_mut().enumerate() {
-            plot.routes = routes.remove(&position).unwrap_or_default();
+            plot.routes = routes.remove(&position).unwrap_or_default().into();
         }
         self
     }
@@ -200,7 +207,7 @@ impl Layout {
     pub(super) fn routes_of(&self, zone: Option<ZoneId>, placed: &BTreeSet<usize>) -> BTreeMap<usize, Vec<IpNet>> {
         let of_zone = self.plots.iter().enumerate().filter(|(_, plot)| plot.zone == zone);
         if of_zone.clone().all(|(position, _)| placed.contains(&position)) {
-            return of_zone.map(|(position, plot)| (position, plot.routes.clone())).collect();
+            return of_zone.map(|(position, plot)| (position, plot.routes.to_vec())).collect();
         }
         self.territories.get(&zone).map(|of_zone| of_zone.routes(placed)).unwrap_or_default()
     }
