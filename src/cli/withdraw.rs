@@ -16,6 +16,9 @@ use crate::{
     plan::{Fib, difference},
 };
 
+/// Most rounds of looking and removing: for four million leftovers.
+const ROUNDS: usize = 64;
+
 /// Asks the running agent; if none runs, does it here.
 pub fn run(global: &Global) -> Result<(), Failure> {
     match asking::ask(global, &Request::Withdraw) {
@@ -53,20 +56,40 @@ fn withdraw_here(global: &Global) -> Result<usize, Failure> {
     runtime.block_on(remove_all(&config.kernel))
 }
 
+/// Round by round until a fresh look finds nothing: one look remembers so many leftovers and no more.
 async fn remove_all(own: &config::Kernel) -> Result<usize, Failure> {
     let failed = |error: KernelError| Failure::new(Code::Failed, error);
     let mut fib = FibSocket::open(own).map_err(failed)?;
-    let observed = fib.read().await.map_err(failed)?;
-    let applied = fib.apply(&difference(&Fib::default(), &observed)).await;
+    let mut done = 0;
+    for _ in 0..ROUNDS {
+        let observed = fib.read().await.map_err(failed)?;
+        if observed.objects() == 0 && fib.leftovers() == 0 {
+            return Ok(done);
+        }
+        let (removed, refusal) = remove_seen(&mut fib, &observed).await.map_err(failed)?;
+        done += removed;
+        if let (0, Some(error)) = (removed, refusal) {
+            return Err(refused(done, &error));
+        }
+    }
+    Err(Failure::new(
+        Code::Failed,
+        format_args!("{done} objects removed in {ROUNDS} rounds, and there are still some that carry our marks"),
+    )
+    .with_hint(format!("another program adds them: stop it, or what carries protocol number {}", own.protocol)))
+}
+
+/// Removes what was last seen; returns how much went, and the first refusal.
+async fn remove_seen(fib: &mut FibSocket, observed: &Fib) -> Result<(usize, Option<KernelError>), KernelError> {
+    let before = fib.leftovers();
+    let applied = fib.apply(&difference(&Fib::default(), observed)).await;
     if let Some(error) = applied.broken {
-        return Err(failed(error));
+        return Err(error);
     }
-    let (cleared, refusal) = fib.clear_leftovers().await.map_err(failed)?;
-    let done = applied.done + cleared;
-    match applied.first_refusal.map(|(_, error)| error).or(refusal) {
-        None => Ok(done),
-        Some(error) => Err(refused(done, &error)),
-    }
+    // Routes behind others of ours go as that is applied, and count as leftovers until then.
+    let shadows = before.saturating_sub(fib.leftovers());
+    let (cleared, refusal) = fib.clear_leftovers().await?;
+    Ok((applied.done + shadows + cleared, applied.first_refusal.map(|(_, error)| error).or(refusal)))
 }
 
 fn refused(done: usize, first: &KernelError) -> Failure {

@@ -1,10 +1,15 @@
 //! What carries our protocol number and is of no plan, and what hangs on it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
+use ipnet::IpNet;
 use peerward::{
     config::Kernel,
-    domain::Family,
+    domain::{Family, NextHop},
     kernel::FibSocket,
     plan::{Change, Fib, NextHopId, Rule, Selector, Via},
 };
@@ -148,4 +153,32 @@ pub fn vague_leftovers() {
     });
     assert_eq!(scene.router.rules().unwrap().len(), former, "each of ours is there once");
     assert!(asked > 100 && missed == 0, "{missed} of {asked} lookups fell through");
+}
+
+pub fn withdrawn_in_rounds() {
+    // One look remembers 65,536.
+    const LEFT: u32 = 70_000;
+    let scene = Scene::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, socket) = (folder.path().join("peerward.toml"), folder.path().join("peerward.sock"));
+    let text = format!(
+        "site = {{ name = \"akl-01\", market = \"Japan\" }}\npolicy = {{ preferred = \"iij\" }}\n\
+         isp = [{{ name = \"iij\", partner = \"IIJ\", uplink = [{{ interface = \"wan0\" }}] }}]\n\
+         control = {{ socket = {:?} }}\n",
+        socket.to_str().unwrap()
+    );
+    std::fs::write(&file, text).unwrap();
+    let former = Kernel { table: 900, backup_table: 901, ..Kernel::default() };
+    let way = Via::NextHop(NextHop { index: scene.index("wan0"), gateway: None });
+    let prefix = |number| IpNet::from(IpAddr::from(Ipv4Addr::from_bits(0x2860_0000 + number)));
+    let routes: Vec<Change> = (0..LEFT).map(|number| Change::AddRoute(former.table, prefix(number), way)).collect();
+    scene.on_router(async || apply(&mut FibSocket::open(&former).unwrap(), &routes).await);
+    let output = scene.router.run(|| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peerward"));
+        command.args(["withdraw", "--json", "--config"]).arg(&file).output().unwrap()
+    });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains(&format!("\"removed\": {LEFT}")), "{told}");
+    assert_eq!(scene.router.routes(former.table).unwrap(), []);
 }

@@ -87,6 +87,7 @@ fn main() {
             "a_leftover_rule_that_the_kernel_cannot_tell_from_ours_goes_and_ours_stays_without_a_gap",
             leftovers::vague_leftovers,
         ),
+        trial("withdrawal_ends_when_nothing_is_left_however_much_it_was", leftovers::withdrawn_in_rounds),
         trial("no_packet_is_missed_while_classes_and_their_backups_change_places", hitless::swapped),
         trial("no_packet_is_missed_while_prefixes_are_aggregated_and_split", hitless::aggregated),
         trial("no_packet_is_missed_while_everything_gets_other_ids", hitless::adopted_under_other_ids),
