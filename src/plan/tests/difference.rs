@@ -306,8 +306,10 @@ proptest! {
         let (start, end) = (kernel.clone(), ModelKernel::holding(&after));
         // When the route of a class is lost, one around it of another class catches its packets: not this one's matter.
         let is_its_own = |address: &IpAddr| {
-            let matched = |fib: &Fib| fib.longest_match(super::kernel().table, *address);
-            matched(&kernel.fib).is_none_or(|via| Some(via) == matched(&before))
+            [super::kernel().table, super::kernel().backup_table].into_iter().all(|table| {
+                let matched = |fib: &Fib| fib.longest_match(table, *address);
+                matched(&kernel.fib).is_none_or(|via| Some(via) == matched(&before))
+            })
         };
         let addresses: Vec<IpAddr> = class_addresses().into_iter().filter(is_its_own).collect();
         for change in at_once(&after, &before) {
