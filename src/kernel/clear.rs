@@ -161,3 +161,86 @@ impl Clearing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::Emitable;
+    use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags};
+
+    use super::*;
+    use crate::{config::Kernel, plan::Selector};
+
+    fn own() -> Ownership {
+        Ownership::new(&Kernel::default())
+    }
+
+    fn ours(preference: u32, selector: Selector) -> Rule {
+        Rule { family: Family::Ipv4, preference, selector, table: 7700 }
+    }
+
+    /// As the kernel describes it: that nothing is suppressed it always says.
+    fn body(rule: &Rule, change: impl Fn(&mut RuleMessage)) -> Vec<u8> {
+        let mut message = rule::message(own(), rule);
+        if !message.attributes.iter().any(|one| matches!(one, RuleAttribute::SuppressPrefixLen(_))) {
+            message.attributes.push(RuleAttribute::SuppressPrefixLen(u32::MAX));
+        }
+        change(&mut message);
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        bytes
+    }
+
+    fn listed(rule: &Rule) -> ListedRule {
+        ListedRule { body: body(rule, |_| ()), rule: Some(rule.clone()) }
+    }
+
+    /// One of the same preference that says no more than a table.
+    fn vague(preference: u32) -> ListedRule {
+        let any = ours(preference, Selector::From("0.0.0.0/0".parse().unwrap()));
+        let bare =
+            |message: &mut RuleMessage| message.attributes.retain(|one| !matches!(one, RuleAttribute::Source(_)));
+        ListedRule { body: body(&any, bare), rule: None }
+    }
+
+    fn again(listed: Vec<ListedRule>) -> Vec<Vec<Rule>> {
+        removals(listed).into_iter().map(|removal| removal.again).collect()
+    }
+
+    #[test]
+    fn ours_that_stands_before_what_covers_it_is_put_again_once_and_others_are_not() {
+        let forwarded = ours(7700, Selector::Forwarded);
+        let backup = ours(7701, Selector::Forwarded);
+        let source = ours(7700, Selector::From("10.0.0.0/8".parse().unwrap()));
+        let list = vec![
+            vague(7700),
+            listed(&forwarded),
+            listed(&source),
+            vague(7701),
+            vague(7700),
+            vague(7700),
+            listed(&backup),
+        ];
+        let expected = [vec![], vec![], vec![forwarded, source], vec![]];
+        assert_eq!(again(list), expected);
+    }
+
+    #[test]
+    fn what_says_anything_that_ours_does_not_can_be_deleted_for_itself() {
+        let forwarded = ours(7700, Selector::Forwarded);
+        let more: [&dyn Fn(&mut RuleMessage); 6] = [
+            &|message| message.attributes.push(RuleAttribute::FwMark(1)),
+            &|message| message.attributes.push(RuleAttribute::Oifname("wan9".to_owned())),
+            &|message| message.header.tos = 4,
+            &|message| message.header.src_len = 8,
+            &|message| message.attributes.push(RuleAttribute::Table(900)),
+            &|message| message.header.action = RuleAction::Unreachable,
+        ];
+        for change in more {
+            let left = ListedRule { body: body(&forwarded, change), rule: None };
+            assert_eq!(again(vec![listed(&forwarded), left]), [vec![]]);
+        }
+        let not_inverted = |message: &mut RuleMessage| message.header.flags = RuleFlags::empty();
+        let left = ListedRule { body: body(&forwarded, not_inverted), rule: None };
+        assert_eq!(again(vec![listed(&forwarded), left]), [vec![forwarded]]);
+    }
+}
