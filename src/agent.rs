@@ -70,8 +70,12 @@ const REFRESH: Duration = Duration::from_millis(250);
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Samples taken before what they mean is acted upon.
 const SAMPLES_AT_ONCE: usize = 256;
-/// How long a withdrawal on request may take before the asker is told that it failed.
+/// How long a withdrawal may take before the asker is told that it failed, or the agent stops without it: this, ...
 const WITHDRAW_DEADLINE: Duration = Duration::from_secs(3);
+/// ... and this for each object (15 µs was measured on a server, and a router may be several times slower), ...
+const WITHDRAW_OBJECT: Duration = Duration::from_micros(100);
+/// ... but no longer than this.
+const LONGEST_WITHDRAW: Duration = Duration::from_secs(20);
 /// How long the last report may take at shutdown.
 const GOODBYE: Duration = Duration::from_secs(4);
 
@@ -434,7 +438,7 @@ impl Agent {
         let mut status = self.fib_now.clone();
         tokio::spawn(async move {
             let gone = timeout(
-                WITHDRAW_DEADLINE,
+                withdraw_deadline(removed),
                 status.wait_for(|status| status.order >= serial && status.observed.objects() == 0),
             )
             .await
@@ -456,7 +460,8 @@ impl Agent {
         drop(self.orders);
         let own = &self.engine.config.kernel;
         let withdraw = own.on_stop == OnStop::Withdraw && own.mode == Mode::Enforce;
-        match timeout(WITHDRAW_DEADLINE, reconcile::end(tasks.reconciler, withdraw)).await {
+        let objects = self.fib_now.borrow().observed.objects();
+        match timeout(withdraw_deadline(objects), reconcile::end(tasks.reconciler, withdraw)).await {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => log::error!("not everything was withdrawn: {reason}; run `peerward withdraw`"),
             Err(_) => log::error!("the kernel was not brought to its last state in time; run `peerward withdraw`"),
@@ -471,6 +476,11 @@ impl Agent {
         let _ = tasks.server.await;
         log::info!("stopped after {} ms", began.elapsed().as_millis());
     }
+}
+
+fn withdraw_deadline(objects: usize) -> Duration {
+    let objects = u32::try_from(objects).unwrap_or(u32::MAX);
+    (WITHDRAW_DEADLINE + WITHDRAW_OBJECT.saturating_mul(objects)).min(LONGEST_WITHDRAW)
 }
 
 /// The watcher only ends when it cannot even open a socket: better to stop and be restarted than to steer blindly.

@@ -34,6 +34,9 @@ const TRANSFER: Duration = Duration::from_secs(2);
 /// How long the agent may take over what only it can answer.
 const FORWARDED: Duration = Duration::from_secs(5);
 
+/// The same for a withdrawal, which may be of a hundred thousand routes.
+const WITHDRAWN: Duration = Duration::from_secs(22);
+
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
@@ -53,11 +56,19 @@ pub enum Request {
 }
 
 impl Request {
+    /// How long the agent may take.
+    fn deadline(&self) -> Duration {
+        match self {
+            Self::Withdraw => WITHDRAWN,
+            Self::Snapshot | Self::Explain { .. } => FORWARDED,
+        }
+    }
+
     /// How long a client waits for the answer: longer than the server may take, so that the server can say why not.
     fn patience(&self) -> Duration {
         match self {
             Self::Snapshot => TRANSFER * 2,
-            Self::Explain { .. } | Self::Withdraw => FORWARDED + TRANSFER,
+            Self::Explain { .. } | Self::Withdraw => self.deadline() + TRANSFER,
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{ANSWER_BYTES, Answer, ControlSocket, FORWARDED, Forwarded, REQUEST_BYTES, Request, TRANSFER};
+use super::{ANSWER_BYTES, Answer, ControlSocket, Forwarded, REQUEST_BYTES, Request, TRANSFER};
 use crate::domain::view::Snapshot;
 
 /// Connections served at once; more wait in the kernel.
@@ -110,14 +110,15 @@ impl Desk {
 
     async fn forward(&self, request: Request) -> Answer {
         let (to_us, answer) = oneshot::channel();
-        let asked = timeout(FORWARDED, async {
+        let deadline = request.deadline();
+        let asked = timeout(deadline, async {
             self.agent.send((request, to_us)).await.ok()?;
             answer.await.ok()
         });
         match asked.await {
             Ok(Some(answer)) => answer,
             Ok(None) => refusal("the agent is stopping; ask again when it has restarted".to_owned()),
-            Err(_) => refusal(format!("the agent is busy: no answer within {} s; try again", FORWARDED.as_secs())),
+            Err(_) => refusal(format!("the agent is busy: no answer within {} s; try again", deadline.as_secs())),
         }
     }
 }

@@ -144,23 +144,38 @@ fn tables_in_lookup_order(desired: &Fib, observed: &Fib) -> Vec<u32> {
 }
 
 fn deletions(desired: &Fib, observed: &Fib, tables: &[u32]) -> Vec<Change> {
+    let rules_gone = |table: u32| {
+        let gone = observed.rules.difference(&desired.rules).filter(move |rule| rule.table == table);
+        gone.cloned().map(Change::DeleteRule)
+    };
+    let last_to_first = || tables.iter().rev().copied();
     let mut changes: Vec<Change> = Vec::new();
-    for &table in tables.iter().rev() {
-        let gone = observed.rules.difference(&desired.rules).filter(|rule| rule.table == table);
-        changes.extend(gone.cloned().map(Change::DeleteRule));
-        let mut wanted = desired.in_table(table).peekable();
-        let mut prefixes: Vec<IpNet> = observed.in_table(table).map(|(prefix, _)| prefix).collect();
-        prefixes.retain(|prefix| {
-            while wanted.next_if(|(other, _)| other < prefix).is_some() {}
-            wanted.next_if(|(other, _)| other == prefix).is_none()
-        });
-        prefixes.sort_by_key(IpNet::prefix_len);
-        changes.extend(prefixes.into_iter().map(|prefix| Change::DeleteRoute(table, prefix)));
+    if desired.rules.is_empty() {
+        // Everything goes: steering ends with these few messages, wherever the rest is cut short.
+        changes.extend(last_to_first().flat_map(rules_gone));
+        changes.extend(last_to_first().flat_map(|table| routes_gone(desired, observed, table)));
+    } else {
+        for table in last_to_first() {
+            changes.extend(rules_gone(table));
+            changes.extend(routes_gone(desired, observed, table));
+        }
     }
     let groups = observed.groups.keys().filter(|id| !desired.groups.contains_key(id));
     let next_hops = observed.next_hops.keys().filter(|id| !desired.next_hops.contains_key(id));
     changes.extend(groups.chain(next_hops).map(|id| Change::DeleteNextHop(*id)));
     changes
+}
+
+/// Routes of a table that are wanted no more, the shortest prefixes first.
+fn routes_gone(desired: &Fib, observed: &Fib, table: u32) -> Vec<Change> {
+    let mut wanted = desired.in_table(table).peekable();
+    let mut prefixes: Vec<IpNet> = observed.in_table(table).map(|(prefix, _)| prefix).collect();
+    prefixes.retain(|prefix| {
+        while wanted.next_if(|(other, _)| other < prefix).is_some() {}
+        wanted.next_if(|(other, _)| other == prefix).is_none()
+    });
+    prefixes.sort_by_key(IpNet::prefix_len);
+    prefixes.into_iter().map(|prefix| Change::DeleteRoute(table, prefix)).collect()
 }
 
 /// What is left of `observed` after the deletion of objects that stand in the way by their kind, with these deletions.
