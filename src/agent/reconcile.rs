@@ -28,6 +28,9 @@ const FULL_CHECK: Duration = Duration::from_secs(60);
 /// How often one round may read again and apply what is left before it waits for news.
 const ROUNDS: usize = 3;
 
+/// How many reads in a row may be left for newer orders.
+const MOST_LEFT: u32 = 3;
+
 /// What the kernel should hold, and whether to see to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
@@ -97,6 +100,8 @@ pub struct Reconciler {
     doubtful: bool,
     /// How often our tables were read, and how long the last time took.
     reads: u64,
+    /// Reads in a row that were left for a newer order.
+    left: u32,
     cost: Duration,
 }
 
@@ -119,6 +124,7 @@ impl Reconciler {
             budget: RestoreBudget::default(),
             doubtful: false,
             reads: 1,
+            left: 0,
             cost: Duration::ZERO,
         };
         Ok((reconciler, receiver))
@@ -177,18 +183,20 @@ impl Reconciler {
 
     /// The same, until there is a newer order.
     async fn pursue(&mut self, order: &Order, trust: Trust, newer: &mut Orders) {
-        match self.settle(order, trust, newer).await {
+        let superseded = match self.settle(order, trust, newer).await {
             Ok(outcome) => {
                 self.state.failures = 0;
                 self.state.error = None;
-                self.doubtful |= outcome == Outcome::Superseded;
+                outcome == Outcome::Superseded
             }
             Err(reason) => {
                 self.state.failures += 1;
                 self.state.error = Some(reason);
+                false
             }
-        }
-        self.state.in_step = self.state.observed == order.fib;
+        };
+        self.doubtful |= superseded;
+        self.state.in_step = !superseded && self.state.observed == order.fib;
         if self.state.in_step {
             // One copy is enough: with all service tags it is megabytes.
             self.state.observed = Arc::clone(&order.fib);
@@ -251,9 +259,10 @@ impl Reconciler {
         let objection = inspect(&self.own, &order.fib).map_err(|objection| objection.to_string());
         if !repair && (trust == Trust::LastSeen || objection.is_err()) {
             let urgent = plan::at_once(&order.fib, &self.state.observed);
-            // What is refused of it is tried again in its place among all others.
-            if !urgent.is_empty() && self.write(&urgent, repair, newer).await?.is_none() {
-                return Ok(Outcome::Superseded);
+            if !urgent.is_empty() {
+                // What is refused of it is tried again in its place among all others.
+                let Some(applied) = self.write(&urgent, repair, newer).await? else { return Ok(Outcome::Superseded) };
+                self.absorb(&applied, &urgent);
             }
         }
         objection?;
@@ -274,11 +283,17 @@ impl Reconciler {
                 return Ok(Outcome::Yielded);
             }
             let Some(applied) = self.write(&changes, repair, newer).await? else { return Ok(Outcome::Superseded) };
-            refusal = applied.first_refusal.map(|(_, error)| (error.to_string(), applied.refused));
-            if refusal.is_none() {
-                self.clear_leftovers().await?;
+            let first = applied.first_refusal.as_ref();
+            refusal = first.map(|(_, error)| (error.to_string(), applied.refused));
+            let cleared = if refusal.is_none() { self.clear_leftovers().await } else { Ok(()) };
+            let read = match cleared {
+                Ok(()) => self.read(newer).await,
+                Err(reason) => Err(reason),
+            };
+            if read != Ok(true) {
+                self.absorb(&applied, &changes);
             }
-            if !self.read(newer).await? {
+            if !read? {
                 return Ok(Outcome::Superseded);
             }
         }
@@ -309,13 +324,18 @@ impl Reconciler {
             self.count_repairs(&applied, changes);
         }
         if superseded || applied.broken.is_some() {
-            let observed = Arc::make_mut(&mut self.state.observed);
-            applied.accomplished(changes).for_each(|change| observed.absorb(change));
+            self.absorb(&applied, changes);
         }
         match applied.broken {
             Some(error) => Err(error.to_string()),
             None => Ok((!superseded).then_some(applied)),
         }
+    }
+
+    /// Takes what was acknowledged for what the kernel holds, until that is read.
+    fn absorb(&mut self, applied: &Applied, changes: &[Change]) {
+        let observed = Arc::make_mut(&mut self.state.observed);
+        applied.accomplished(changes).for_each(|change| observed.absorb(change));
     }
 
     /// The plan stands: what else carries our protocol number goes.
@@ -338,13 +358,16 @@ impl Reconciler {
         let observed = tokio::select! {
             biased;
             observed = self.socket.read() => observed.map_err(|error| error.to_string())?,
-            _ = newer.changed() => {
+            // Orders without end must not keep it from ever being read.
+            _ = newer.changed(), if self.left < MOST_LEFT => {
                 // To be seen by the caller too.
                 newer.mark_changed();
                 self.doubtful = true;
+                self.left += 1;
                 return Ok(false);
             }
         };
+        self.left = 0;
         self.cost = began.elapsed();
         self.reads += 1;
         self.doubtful = false;

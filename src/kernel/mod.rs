@@ -242,7 +242,7 @@ impl FibSocket {
             }
         }
         let Self { socket, own, seen, .. } = self;
-        let refusals = refusals::Refusals::default();
+        let refusals = refusals::Refusals::of(changes);
         write::Writer { socket, own: *own, seen, refusals, superseded }.apply(changes).await
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Writer<'a> {
     pub(super) socket: &'a mut RequestSocket,
     pub(super) own: Ownership,
     pub(super) seen: &'a mut Seen,
-    pub(super) refusals: Refusals,
+    pub(super) refusals: Refusals<'a>,
     /// Asked between batches: whether what is being written is wanted no more.
     pub(super) superseded: &'a mut (dyn FnMut() -> bool + Send),
 }
@@ -56,15 +56,20 @@ impl Writer<'_> {
     pub(super) async fn apply(mut self, changes: &[Change]) -> Applied {
         let mut applied = Applied { so: vec![false; changes.len()], ..Applied::default() };
         // A group is changed at once, whatever an earlier change of routes has left to be tidied up.
-        if changes.iter().any(is_of_route) {
+        let of_routes = changes.iter().any(is_of_route);
+        if of_routes {
             self.tidy(&mut applied).await;
         }
         if applied.goes_on() {
             self.apply_all(changes, &mut applied).await;
         }
-        if applied.goes_on() && !self.seen.shadows.is_empty() {
+        if applied.goes_on() && of_routes && !self.seen.shadows.is_empty() {
             sleep(GRACE).await;
             self.tidy(&mut applied).await;
+        }
+        if !applied.goes_on() {
+            // What stands before them may go with its carrier until this is gone on with: the next read finds them again.
+            self.seen.shadows.clear();
         }
         applied
     }

@@ -215,6 +215,57 @@ pub fn taken_member() {
     });
 }
 
+/// The class should move to a next hop whose id is somebody else's, and have no backup any more.
+pub fn kept_backup() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let taken = NextHopId(ours().nexthop_base + 4);
+        let mut us = FibSocket::open(&ours()).unwrap();
+        let before = scene.fib(0, 1);
+        install(&mut us, &before).await;
+        let mut them = FibSocket::open(&theirs_in_our_range()).unwrap();
+        apply(&mut them, &[Change::SetNextHop(taken, Family::Ipv4, scene.next_hop(1, Family::Ipv4))]).await;
+        let mut plan = before.clone();
+        plan.next_hops.insert(taken, scene.next_hop(1, Family::Ipv4));
+        plan.groups.insert(NextHopId(ours().nexthop_base + 100), vec![taken]);
+        plan.routes.retain(|(table, _), _| *table != ours().backup_table);
+        let observed = us.read().await.unwrap();
+        let applied = us.apply(&difference(&plan, &observed)).await;
+        assert_eq!((applied.refused, applied.held_back > 0), (2, true), "{applied:?}");
+        let held = us.read().await.unwrap();
+        let of = |fib: &Fib, family| -> Vec<_> {
+            fib.in_table(ours().backup_table).filter(|(net, _)| Family::of_net(*net) == family).collect()
+        };
+        assert_eq!(of(&held, Family::Ipv4), of(&before, Family::Ipv4), "the backup of what could not move stays");
+        assert_eq!(of(&held, Family::Ipv6), []);
+    });
+}
+
+/// Routes were moved, and before what they left behind was tidied up something newer was wanted.
+pub fn kept_shadows() {
+    let scene = Scene::new();
+    scene.on_router(async || {
+        let mut us = FibSocket::open(&ours()).unwrap();
+        let before = scene.fib(0, 1);
+        install(&mut us, &before).await;
+        let via = |number| Via::Group(NextHopId(ours().nexthop_base + number));
+        let prefix = prefixes(Family::Ipv4)[0];
+        let moved = Change::MoveRoute { table: ours().table, prefix, from: via(100), to: via(102) };
+        let mut asked = 0;
+        // Once before the route is moved, and then not.
+        let applied = us.apply_until(&[moved], &mut || std::mem::replace(&mut asked, 1) > 0).await;
+        assert!(applied.interrupted, "{applied:?}");
+        let rows =
+            || scene.router.routes(ours().table).unwrap().iter().filter(|row| row.destination == prefix).count();
+        assert_eq!(rows(), 2, "the old one stands behind the new one");
+        let members = before.groups[&NextHopId(ours().nexthop_base + 100)].clone();
+        apply(&mut us, &[Change::SetGroup(NextHopId(ours().nexthop_base + 100), members)]).await;
+        assert_eq!(rows(), 2, "it may carry the traffic again: nobody has looked since");
+        us.read().await.unwrap();
+        assert_eq!(us.leftovers(), 1);
+    });
+}
+
 fn theirs_in_our_range() -> Kernel {
     Kernel { protocol: 99, ..ours() }
 }

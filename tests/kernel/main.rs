@@ -64,6 +64,8 @@ fn main() {
         ),
         trial("a_flow_that_was_translated_anew_meanwhile_is_not_deleted", flows::successor),
         trial("a_table_of_many_flows_is_counted_and_few_are_kept", flows::large_table),
+        trial("the_backup_of_a_class_that_could_not_move_stays", fib::kept_backup),
+        trial("what_a_moved_route_left_behind_is_not_deleted_unseen", fib::kept_shadows),
         trial("nothing_is_led_by_a_next_hop_of_another_program", fib::taken_member),
         trial("a_second_agent_adopts_what_a_killed_one_left", fib::adoption),
         trial("what_is_there_already_is_not_written_over_and_what_is_gone_counts_as_done", fib::idempotence),
