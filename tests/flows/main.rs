@@ -12,15 +12,18 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peerward_lab::{
     AgentSettings, CLIENT_IPV4, ClientFlow, ECHO_PORT, INTERNET_IPV4, LabError, MICROSOFT_IPV4, PathProfile,
 };
 
-use scene::{MS, NORTH, SOUTH, Scene, Translation};
+use scene::{EAST, MS, NORTH, SOUTH, Scene, Translation, run};
 
 /// The router's address in the client's network.
 const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1));
+/// Another client in the same network.
+const OTHER_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 50));
 
 fn main() -> Result<ExitCode, LabError> {
     peerward_lab::enter()?;
@@ -31,6 +34,8 @@ fn main() -> Result<ExitCode, LabError> {
         Trial::test("masqueraded_flows_go_on_as_well", masquerade),
         Trial::test("tcp_is_refused_and_connects_anew_at_once", tcp),
         Trial::test("a_flow_that_did_not_move_keeps_its_entry", untouched),
+        Trial::test("flows_that_a_rule_before_ours_leads_elsewhere_keep_their_entries", foreign),
+        Trial::test("flows_that_a_rule_before_ours_leads_to_the_old_uplink_are_reset_once", foreign_to_old),
         Trial::test("a_flow_of_the_router_itself_keeps_its_entry", own),
         Trial::test("thousands_of_flows_are_reset_in_turns", thousands),
         Trial::test("keep_deletes_nothing_and_counts_what_is_left_behind", keep),
@@ -124,6 +129,61 @@ fn untouched() -> Result<(), Failed> {
     cut_and_measure(&mut scene)?;
     assert_eq!(scene.entries(CLIENT_IPV4, INTERNET_IPV4)?, internet);
     assert_eq!(scene.internet.settled_since_mark().lost, 0, "what did not move loses nothing");
+    Ok(())
+}
+
+/// Another client, which a rule before ours leads to an ISP; its flow to Microsoft.
+fn add_foreign(scene: &mut Scene, isp: usize) -> Result<ClientFlow, Failed> {
+    let (router, client) = (scene.branch.router(), scene.branch.client());
+    client.link("eth0").add_address(IpNet::new(OTHER_CLIENT, 24)?)?;
+    let gateway = format!("203.0.113.{}", 4 * isp + 1);
+    let way = ["route", "add", "default", "via", &gateway, "dev", &format!("wan{isp}"), "table", "100"];
+    run(router, "ip", &way)?;
+    run(router, "ip", &["rule", "add", "from", &OTHER_CLIENT.to_string(), "lookup", "100", "pref", "100"])?;
+    let flow = ClientFlow::udp_from(client, OTHER_CLIENT, MICROSOFT_IPV4, 5 * MS)?;
+    scene.wait("the other client is answered", |_| Ok(flow.since_mark().received > 20))?;
+    Ok(flow)
+}
+
+/// Moves Microsoft away and back, and waits for the looks after that.
+fn move_away_and_back(scene: &mut Scene) -> Result<(), Failed> {
+    let deleted = scene.deleted()?;
+    cut_and_measure(scene)?;
+    scene.branch.mend(NORTH)?;
+    scene.branch.add_default_routes(NORTH)?;
+    scene.wait_until_on(NORTH)?;
+    scene.wait("the return reset the client's flows", |scene| Ok(scene.deleted()? >= deleted + 4))?;
+    sleep(1500 * MS);
+    Ok(())
+}
+
+fn foreign() -> Result<(), Failed> {
+    let isps = [("north", "IIJ"), ("south", "KDDI"), ("east", "NTT Communications")];
+    let isps = isps.map(|(name, partner)| (name.to_owned(), partner.to_owned())).to_vec();
+    let mut scene = Scene::settled(Translation::Fixed, &AgentSettings { isps, ..AgentSettings::default() }, "")?;
+    // When steering began its classes came from anywhere, which is remembered for 15 s.
+    sleep(15_500 * MS);
+    let flow = add_foreign(&mut scene, EAST)?;
+    let entries = scene.entries(OTHER_CLIENT, MICROSOFT_IPV4)?;
+    assert_eq!(entries.len(), 1, "{:#?}", scene.table()?);
+    flow.mark();
+    move_away_and_back(&mut scene)?;
+    assert_eq!(scene.entries(OTHER_CLIENT, MICROSOFT_IPV4)?, entries);
+    assert_eq!(flow.settled_since_mark().lost, 0, "what did not move loses nothing");
+    Ok(())
+}
+
+fn foreign_to_old() -> Result<(), Failed> {
+    let mut scene = fixed()?;
+    sleep(15_500 * MS);
+    let _flow = add_foreign(&mut scene, SOUTH)?;
+    move_away_and_back(&mut scene)?;
+    let (entries, deleted) = (scene.entries(OTHER_CLIENT, MICROSOFT_IPV4)?, scene.deleted()?);
+    assert_eq!(entries.len(), 1, "{:#?}", scene.table()?);
+    // The last look, 10 s after the move, finds it as it was before it was reset.
+    sleep(10_000 * MS);
+    assert_eq!(scene.entries(OTHER_CLIENT, MICROSOFT_IPV4)?, entries);
+    assert_eq!(scene.deleted()?, deleted);
     Ok(())
 }
 

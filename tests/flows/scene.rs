@@ -18,6 +18,8 @@ pub const MS: Duration = Duration::from_millis(1);
 /// The preferred ISP; the main table prefers the other.
 pub const NORTH: usize = 0;
 pub const SOUTH: usize = 1;
+/// One that the agent does not prefer, where there are three.
+pub const EAST: usize = 2;
 
 /// Far beyond what anything here takes, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,7 +54,7 @@ impl Scene {
 
     /// The client talks already when the agent starts: by the main table, by the other ISP.
     pub fn set(translation: Translation, settings: &AgentSettings, kernel: &str) -> Result<Self, Failed> {
-        let branch = Branch::builder().build()?;
+        let branch = Branch::builder().isps(settings.isps.len()).build()?;
         translate(&branch, translation)?;
         let flow = |to| ClientFlow::udp(branch.client(), to, 5 * MS);
         let flows = vec![flow(MICROSOFT_IPV4)?, flow(MICROSOFT_IPV6)?];
@@ -92,7 +94,7 @@ impl Scene {
         self.flows.iter().all(|flow| self.is_seen_on(isp, flow.destination()))
     }
 
-    fn is_seen_on(&self, isp: usize, destination: IpAddr) -> bool {
+    pub fn is_seen_on(&self, isp: usize, destination: IpAddr) -> bool {
         let seen = self.branch.fabric().seen(address(isp, destination.is_ipv6()), destination);
         seen.is_some_and(|seen| seen.isp == isp && seen.at.elapsed() < RECENT)
     }
@@ -135,8 +137,10 @@ fn address(isp: usize, ipv6: bool) -> IpAddr {
     let text = match (isp, ipv6) {
         (0, false) => "203.0.113.2",
         (0, true) => "2001:db8:100::2",
-        (_, false) => "203.0.113.6",
-        (_, true) => "2001:db8:101::2",
+        (1, false) => "203.0.113.6",
+        (1, true) => "2001:db8:101::2",
+        (_, false) => "203.0.113.10",
+        (_, true) => "2001:db8:102::2",
     };
     text.parse().unwrap_or_else(|_| unreachable!("constant and right"))
 }
@@ -159,7 +163,7 @@ fn translate(branch: &Branch, translation: Translation) -> Result<(), Failed> {
     Ok(())
 }
 
-fn run(namespace: &Namespace, command: &str, arguments: &[&str]) -> Result<String, Failed> {
+pub fn run(namespace: &Namespace, command: &str, arguments: &[&str]) -> Result<String, Failed> {
     let output = namespace.run(|| Command::new(command).args(arguments).output());
     let output = output.map_err(|error| format!("{command} is needed ({error}): install it as .ci/run does"))?;
     if !output.status.success() {

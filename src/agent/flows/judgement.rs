@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
-    domain::{BootTime, ClassId, Family, IfIndex, ReadState, RouterState, UplinkId},
+    domain::{BootTime, ClassId, Family, IfIndex, Link, ReadState, RouterState, UplinkId},
     kernel::Flow,
     plan::{Fib, NextHopId, Selector, Via},
 };
@@ -29,17 +29,29 @@ pub struct Steering {
     primaries: BTreeMap<NextHopId, (ClassId, UplinkId)>,
     /// Sources that have tables of their own.
     set_aside: Vec<IpNet>,
+    /// Classes, and the uplinks that they left lately: nothing else is judged, because a rule of the router's own may
+    /// lead a flow elsewhere before ours does, and it is right there.
+    left: BTreeMap<ClassId, BTreeSet<UplinkId>>,
 }
 
 impl Steering {
-    /// What the kernel holds in the primary `table`.
-    pub fn new(table: u32, fib: Arc<Fib>, primaries: BTreeMap<NextHopId, (ClassId, UplinkId)>) -> Self {
+    /// What the kernel holds in the primary `table`, and which uplinks classes `left` lately.
+    pub fn new(
+        table: u32,
+        fib: Arc<Fib>,
+        primaries: BTreeMap<NextHopId, (ClassId, UplinkId)>,
+        left: BTreeSet<(ClassId, UplinkId)>,
+    ) -> Self {
         let of_source = |selector: &Selector| match selector {
             Selector::From(net) => Some(*net),
             _ => None,
         };
         let set_aside = fib.rules.iter().filter_map(|rule| of_source(&rule.selector)).collect();
-        Self { table, fib, primaries, set_aside }
+        let mut uplinks = BTreeMap::<_, BTreeSet<_>>::new();
+        for (class, uplink) in left {
+            uplinks.entry(class).or_default().insert(uplink);
+        }
+        Self { table, fib, primaries, set_aside, left: uplinks }
     }
 
     /// Class and uplink of a flow; `None` when it is not steered, or by its source.
@@ -52,10 +64,14 @@ impl Steering {
         }
     }
 
-    /// Uplinks that carry something of a family.
-    fn uplinks(&self, family: Family) -> BTreeSet<UplinkId> {
-        let of_family = self.primaries.iter().filter(|(group, _)| group.family() == family);
-        of_family.map(|(_, (_, uplink))| *uplink).collect()
+    /// Classes of a family that moved, with their uplinks.
+    fn moved(&self, family: Family) -> impl Iterator<Item = &(ClassId, UplinkId)> {
+        let of_family = self.primaries.iter().filter(move |(group, _)| group.family() == family);
+        of_family.map(|(_, on)| on).filter(|(class, _)| self.left.contains_key(class))
+    }
+
+    fn has_left(&self, class: &ClassId, uplink: UplinkId) -> bool {
+        self.left.get(class).is_some_and(|left| left.contains(&uplink))
     }
 }
 
@@ -110,6 +126,13 @@ impl UplinkAddresses {
         self.interfaces.iter().filter(|(_, name)| *name == link.name).map(|(uplink, _)| *uplink).collect()
     }
 
+    /// Uplinks by which packets can leave; none while the picture is not certain.
+    pub fn usable(&self, router: &RouterState) -> BTreeSet<UplinkId> {
+        let is_usable = |name: &str| router.link_named(name).is_some_and(Link::is_usable);
+        let usable = self.interfaces.iter().filter(|(_, name)| router.read == ReadState::Fresh && is_usable(name));
+        usable.map(|(uplink, _)| *uplink).collect()
+    }
+
     fn forget(&mut self, now: BootTime) {
         let lost_at = |holds: &Holds| match holds {
             Holds::Now => None,
@@ -123,28 +146,32 @@ impl UplinkAddresses {
         }
     }
 
-    /// Whether an address belongs to another uplink than `uplink`, and to that one alone.
-    fn is_of_another(&self, address: IpAddr, uplink: UplinkId) -> bool {
+    /// Whether an address belongs to an uplink that the class left, and not to the one that it is on.
+    fn is_left_behind(&self, address: IpAddr, (class, uplink): &(ClassId, UplinkId), steering: &Steering) -> bool {
         let holders = || self.holders.range((address, UplinkId(0))..=(address, UplinkId(u16::MAX)));
         let has = holders().any(|(_, holds)| *holds == Holds::Now);
         // Who has it now is asked before who had it: an address may have moved between uplinks.
-        let mut relevant = holders().filter(|(_, holds)| !has || **holds == Holds::Now).peekable();
-        relevant.peek().is_some()
-            && relevant.all(|((_, holder), _)| *holder != uplink)
-            && !self.elsewhere.contains(&address)
+        let mut relevant = holders().filter(|(_, holds)| !has || **holds == Holds::Now);
+        let mut left = false;
+        let elsewhere = relevant.all(|((_, holder), _)| {
+            left |= steering.has_left(class, *holder);
+            holder != uplink
+        });
+        left && elsewhere && !self.elsewhere.contains(&address)
     }
 
     /// Addresses with which a flow that is steered now should not leave.
     pub fn suspects(&self, steering: &Steering) -> BTreeSet<IpAddr> {
-        let uplinks = |address| steering.uplinks(Family::of(address));
-        let of_another = |address: &IpAddr| uplinks(*address).iter().any(|it| self.is_of_another(*address, *it));
-        self.holders.keys().map(|(address, _)| *address).filter(of_another).collect()
+        let is_suspect = |address: &IpAddr| {
+            steering.moved(Family::of(*address)).any(|on| self.is_left_behind(*address, on, steering))
+        };
+        self.holders.keys().map(|(address, _)| *address).filter(is_suspect).collect()
     }
 
-    /// Class and uplink of a flow that leaves with the address of another uplink; `None` when all is well, and for
-    /// what this router itself began.
+    /// Class and uplink of a flow that leaves with the address of an uplink that the class left; `None` when all is
+    /// well, and for what this router itself began.
     pub fn stale<'a>(&self, flow: &Flow, steering: &'a Steering) -> Option<&'a (ClassId, UplinkId)> {
         let on = steering.of(flow)?;
-        (self.is_of_another(flow.translated, on.1) && !self.own.contains(&flow.source)).then_some(on)
+        (self.is_left_behind(flow.translated, on, steering) && !self.own.contains(&flow.source)).then_some(on)
     }
 }

@@ -5,7 +5,9 @@
 //! (`masquerade` forgets such an entry by itself when a packet leaves by another interface, `snat` to a fixed address and
 //! flows in a flowtable do not.)
 
+mod attempts;
 mod judgement;
+mod places;
 mod schedule;
 mod sweep;
 #[cfg(test)]
@@ -13,10 +15,12 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::{
+    attempts::Attempts,
     judgement::{Steering, UplinkAddresses},
+    places::Places,
     sweep::{Sweeper, Swept},
 };
 use super::{engine::Engine, snapshot::Held};
@@ -65,8 +69,7 @@ pub struct MovedFlowsWatch {
     holding: watch::Sender<Option<Holding>>,
     status: watch::Receiver<FlowsStatus>,
     moves: u64,
-    /// Where each class was last.
-    places: BTreeMap<ClassId, UplinkId>,
+    places: Places,
     told: BTreeMap<(ClassId, UplinkId), u64>,
 }
 
@@ -83,12 +86,13 @@ impl MovedFlowsWatch {
                 router,
                 holding: held_now,
                 status: status_sender,
+                attempts: Attempts::default(),
             };
             tokio::spawn(sweeper.run());
         }
-        let mut watch = Self { holding, status, moves: 0, places: BTreeMap::new(), told: BTreeMap::new() };
-        watch.note_places(held);
-        watch
+        let counted = config.kernel.moved_flows == MovedFlows::Keep;
+        let places = Places::new(config.uplink_ids().collect(), counted, &held.primary);
+        Self { holding, status, moves: 0, places, told: BTreeMap::new() }
     }
 
     /// News of the task; never in `observe`.
@@ -98,22 +102,10 @@ impl MovedFlowsWatch {
 
     /// Tells the task what the kernel holds now.
     pub fn held(&mut self, engine: &Engine, held: &Held, observed: &Arc<Fib>) {
-        self.moves += u64::from(self.note_places(held));
+        self.moves += u64::from(self.places.note(&held.primary, Instant::now()));
         let primaries = engine.layout.primaries(observed);
-        let steering = Steering::new(engine.config.kernel.table, Arc::clone(observed), primaries);
+        let steering = Steering::new(engine.config.kernel.table, Arc::clone(observed), primaries, self.places.left());
         self.holding.send_replace(Some(Holding { steering, moves: self.moves }));
-    }
-
-    /// Returns whether a class is elsewhere than it last was. One that is nowhere at the moment stays where it was: it
-    /// is on its way.
-    fn note_places(&mut self, held: &Held) -> bool {
-        let mut moved = false;
-        for (class, uplink) in &held.primary {
-            if let Some(uplink) = uplink {
-                moved |= self.places.insert(class.clone(), *uplink) != Some(*uplink);
-            }
-        }
-        moved
     }
 
     /// Nothing is steered any more.

@@ -10,12 +10,30 @@ const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::
 const WATCH: Duration = Duration::from_secs(60);
 /// Looking may take a tenth of the time, however large the table is.
 const REST_FACTOR: u32 = 10;
+/// Looks without a pause at most; the next of those that follow a move anyway goes on.
+const UNFINISHED: u32 = 16;
+/// When to look again after the picture of the router was not certain.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How a look ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ending {
+    /// Nothing is left to delete.
+    #[default]
+    Finished,
+    /// There is more to delete.
+    Unfinished,
+    /// Nothing could be judged.
+    Blind,
+}
 
 /// Looks to come.
 #[derive(Debug, Default)]
 pub struct Schedule {
     due: Vec<Instant>,
     rest_until: Option<Instant>,
+    /// Consecutive looks that were not finished.
+    unfinished: u32,
 }
 
 impl Schedule {
@@ -26,17 +44,23 @@ impl Schedule {
 
     /// Something moved.
     pub fn moved(&mut self, now: Instant) {
-        *self = Self { due: LOOKS.map(|after| now + after).to_vec(), rest_until: None };
+        *self = Self { due: LOOKS.map(|after| now + after).to_vec(), ..Self::default() };
     }
 
-    /// A look is over: it began then, and found that much to be `unfinished`, or flows that are left behind for good.
-    pub fn looked(&mut self, began: Instant, now: Instant, unfinished: bool, left_behind: bool) {
+    /// A look is over: it began then, and how it ended, and whether flows are left behind.
+    pub fn looked(&mut self, began: Instant, now: Instant, ending: Ending, left_behind: bool) {
         let cost = now.saturating_duration_since(began);
         self.due.retain(|due| *due > began);
+        let ending = if self.unfinished < UNFINISHED { ending } else { Ending::Finished };
+        self.unfinished = if ending == Ending::Finished { 0 } else { self.unfinished + 1 };
+        let unfinished = ending == Ending::Unfinished;
         // Flows that wait to be reset are silent meanwhile: half of the time is for others then.
         self.rest_until = Some(now + if unfinished { cost } else { cost * REST_FACTOR });
         if unfinished {
             self.due.insert(0, now);
+        } else if ending == Ending::Blind {
+            self.due.push(now + RETRY);
+            self.due.sort();
         } else if self.due.is_empty() && left_behind {
             self.due.push(now + WATCH);
         }
@@ -62,7 +86,7 @@ mod tests {
         schedule.moved(start);
         for after in LOOKS {
             assert_eq!(schedule.next(), Some(start + after));
-            schedule.looked(start + after, start + after + MS, false, false);
+            schedule.looked(start + after, start + after + MS, Ending::Finished, false);
         }
         assert_eq!(schedule.next(), None);
     }
@@ -72,7 +96,7 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::default();
         schedule.moved(start);
-        schedule.looked(start, start + 500 * MS, false, false);
+        schedule.looked(start, start + 500 * MS, Ending::Finished, false);
         assert_eq!(schedule.next(), Some(start + 5500 * MS));
         schedule.moved(start + 600 * MS);
         assert_eq!(schedule.next(), Some(start + 600 * MS));
@@ -83,9 +107,9 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::default();
         schedule.moved(start);
-        schedule.looked(start, start + 80 * MS, true, true);
+        schedule.looked(start, start + 80 * MS, Ending::Unfinished, true);
         assert_eq!(schedule.next(), Some(start + 160 * MS));
-        schedule.looked(start + 160 * MS, start + 200 * MS, false, false);
+        schedule.looked(start + 160 * MS, start + 200 * MS, Ending::Finished, false);
         assert_eq!(schedule.next(), Some(start + 1000 * MS), "the looks after the move are still to come");
     }
 
@@ -95,9 +119,32 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.moved(start);
         let last = start + Duration::from_secs(10);
-        schedule.looked(last, last + MS, false, true);
+        schedule.looked(last, last + MS, Ending::Finished, true);
         assert_eq!(schedule.next(), Some(last + MS + WATCH));
         schedule.clear();
         assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
+    fn sixteen_unfinished_looks_are_followed_by_a_pause() {
+        let start = Instant::now();
+        let mut schedule = Schedule::default();
+        schedule.moved(start);
+        let late = start + Duration::from_secs(60);
+        for _ in 0..16 {
+            schedule.looked(late, late, Ending::Unfinished, true);
+            assert_eq!(schedule.next(), Some(late));
+        }
+        schedule.looked(late, late, Ending::Unfinished, true);
+        assert_eq!(schedule.next(), Some(late + WATCH));
+    }
+
+    #[test]
+    fn a_blind_look_is_made_again_within_a_second() {
+        let start = Instant::now();
+        let mut schedule = Schedule::default();
+        schedule.moved(start);
+        schedule.looked(start + 5 * RETRY, start + 5 * RETRY, Ending::Blind, false);
+        assert_eq!(schedule.next(), Some(start + 6 * RETRY));
     }
 }

@@ -1,7 +1,10 @@
 //! The task: looks for stale flows after every move, and deletes their entries. It has a socket and a schedule of its
 //! own, so that no move waits for it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::{
     runtime::Handle,
@@ -12,17 +15,23 @@ use tokio::{
 
 use super::{
     FlowsStatus, Holding,
+    attempts::Attempts,
     judgement::{Steering, UplinkAddresses},
-    schedule::Schedule,
+    schedule::{Ending, Schedule},
 };
 use crate::{
     clock::boot_time,
-    domain::{ClassId, RouterState, UplinkId},
-    kernel::{Fate, Flow, FlowSocket, Flows, KernelError, tracked_flows},
+    domain::{ClassId, ReadState, RouterState, UplinkId},
+    kernel::{Fate, Flow, FlowSocket, Flows, KernelError, TrackedFlow, tracked_flows},
 };
 
 /// Entries that one look deletes at most; about 1 MiB in memory.
 const AT_ONCE: usize = 4096;
+/// Entries after which it is asked again whether what was found still holds.
+const BATCH: usize = 256;
+
+/// A class and the uplink that it is on.
+pub(super) type Key = (ClassId, UplinkId);
 
 /// Owns the addresses of the uplinks; the socket lives for one look alone.
 #[derive(Debug)]
@@ -37,6 +46,8 @@ pub struct Sweeper {
     pub holding: watch::Receiver<Option<Holding>>,
     /// What is known of flows.
     pub status: watch::Sender<FlowsStatus>,
+    /// What deletions since the last move came to.
+    pub attempts: Attempts,
 }
 
 impl Sweeper {
@@ -58,16 +69,17 @@ impl Sweeper {
                         self.publish(|status| status.left.clear());
                     } else if told != Some(moves) {
                         schedule.moved(Instant::now());
+                        self.attempts = Attempts::default();
                     }
                     moves = told.unwrap_or(moves);
                 }
                 Ok(()) = self.router.changed() => self.observe(),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     let began = Instant::now();
-                    let unfinished = self.look().await;
+                    let ending = self.look().await;
                     log::debug!("looked for moved flows in {:?}", began.elapsed());
                     let left_behind = !self.status.borrow().left.is_empty();
-                    schedule.looked(began, Instant::now(), unfinished, left_behind);
+                    schedule.looked(began, Instant::now(), ending, left_behind);
                 }
             }
         }
@@ -78,18 +90,31 @@ impl Sweeper {
         self.addresses.observe(&router, boot_time());
     }
 
-    /// One look. Returns whether there is more to do at once.
-    async fn look(&mut self) -> bool {
+    /// One look.
+    async fn look(&mut self) -> Ending {
         self.observe();
         let holding = self.holding.clone();
-        let Some(Holding { steering, moves }) = holding.borrow().clone() else { return false };
-        let look = Look { delete: self.delete, addresses: self.addresses.clone(), steering, moves, holding };
+        let Some(Holding { steering, moves }) = holding.borrow().clone() else { return Ending::Finished };
+        let look = Look {
+            delete: self.delete,
+            addresses: self.addresses.clone(),
+            steering,
+            moves,
+            holding,
+            router: self.router.clone(),
+            attempts: self.attempts.clone(),
+        };
         let runtime = Handle::current();
         match spawn_blocking(move || runtime.block_on(look.sweep())).await {
             Ok(Ok(swept)) => {
-                let unfinished = swept.unfinished;
-                self.publish(|status| status.take(swept));
-                return unfinished;
+                let ending = swept.ending;
+                if let Some(attempts) = &swept.attempts {
+                    self.attempts = attempts.clone();
+                }
+                if ending != Ending::Blind {
+                    self.publish(|status| status.take(swept));
+                }
+                return ending;
             }
             Ok(Err(error)) => {
                 log::debug!("moved flows: {error}");
@@ -102,7 +127,7 @@ impl Sweeper {
             // The runtime ends.
             Err(_) => {}
         }
-        false
+        Ending::Finished
     }
 
     fn publish(&self, change: impl FnOnce(&mut FlowsStatus)) {
@@ -123,30 +148,66 @@ struct Look {
     steering: Steering,
     moves: u64,
     holding: watch::Receiver<Option<Holding>>,
+    router: watch::Receiver<Arc<RouterState>>,
+    attempts: Attempts,
 }
 
 impl Look {
-    async fn sweep(&self) -> Result<Swept, KernelError> {
+    async fn sweep(mut self) -> Result<Swept, KernelError> {
         let mut swept = Swept { unavailable: unavailable(), ..Swept::default() };
         let suspects = self.addresses.suspects(&self.steering);
         if suspects.is_empty() || tracked_flows().is_none_or(|count| count == 0) {
             return Ok(swept);
         }
+        let Some(usable) = self.usable() else { return Ok(Swept { ending: Ending::Blind, ..swept }) };
         let limit = if self.delete { AT_ONCE } else { 0 };
         let mut socket = FlowSocket::open()?;
-        let stale = |flow: &Flow| self.addresses.stale(flow, &self.steering).cloned();
-        let found = socket.translated_to(&suspects, limit, stale).await?;
+        let stale = |flow: &Flow| {
+            let on = self.addresses.stale(flow, &self.steering)?;
+            // By an uplink without carrier nothing leaves: the kernel uses other routes, and its class is about to move.
+            (usable.contains(&on.1) && !self.attempts.are_futile(on)).then(|| on.clone())
+        };
+        let mut found = socket.translated_to(&suspects, limit, stale).await?;
         if !self.delete {
             swept.left = found.counts;
             return Ok(swept);
         }
-        if self.holding.borrow().as_ref().map(|holding| holding.moves) != Some(self.moves) {
-            // A move meanwhile may have made right what was wrong.
-            return Ok(Swept { unfinished: true, ..swept });
-        }
-        let fates = socket.delete(found.flows.iter().map(|(_, flow)| flow)).await?;
+        self.attempts.give_up(&mut found);
+        let (fates, interrupted) = self.delete(&mut socket, &found.flows).await?;
+        let before = if interrupted { BTreeMap::new() } else { found.counts.clone() };
         swept.count(found, fates);
+        if interrupted {
+            swept.ending = Ending::Unfinished;
+        }
+        self.attempts.made(before, &swept.deleted);
+        swept.attempts = Some(self.attempts);
         Ok(swept)
+    }
+
+    /// Uplinks by which packets can leave at this moment; `None` while that is not known, or after another move, which
+    /// may have made right what was wrong.
+    fn usable(&self) -> Option<BTreeSet<UplinkId>> {
+        let router = Arc::clone(&self.router.borrow());
+        let moves = self.holding.borrow().as_ref().map(|holding| holding.moves);
+        (router.read == ReadState::Fresh && moves == Some(self.moves)).then(|| self.addresses.usable(&router))
+    }
+
+    /// Deletes in batches for as long as what was found holds. What became of the first entries, and whether it ended
+    /// early.
+    async fn delete(
+        &self,
+        socket: &mut FlowSocket,
+        flows: &[(Key, TrackedFlow)],
+    ) -> Result<(Vec<Fate>, bool), KernelError> {
+        let mut fates = Vec::new();
+        for batch in flows.chunks(BATCH) {
+            let usable = self.usable().unwrap_or_default();
+            if !batch.iter().all(|((_, uplink), _)| usable.contains(uplink)) {
+                return Ok((fates, true));
+            }
+            fates.extend(socket.delete(batch.iter().map(|(_, flow)| flow)).await?);
+        }
+        Ok((fates, false))
     }
 }
 
@@ -161,13 +222,16 @@ pub(super) struct Swept {
     pub unavailable: Option<String>,
     /// What went wrong.
     pub problem: Option<String>,
-    /// There is more to delete.
-    unfinished: bool,
+    /// Whether there is more to delete.
+    ending: Ending,
+    /// What deletions came to, if there were any.
+    attempts: Option<Attempts>,
 }
 
 impl Swept {
     fn count(&mut self, found: Flows<(ClassId, UplinkId)>, fates: Vec<Fate>) {
-        self.unfinished = found.count() > found.flows.len() as u64;
+        let unfinished = found.count() > found.flows.len() as u64;
+        self.ending = if unfinished { Ending::Unfinished } else { Ending::Finished };
         self.left = found.counts;
         for ((key, _), fate) in found.flows.into_iter().zip(fates) {
             match fate {
@@ -183,7 +247,7 @@ impl Swept {
             }
         }
         self.left.retain(|_, left| *left > 0);
-        if self.unfinished {
+        if unfinished {
             let left: u64 = self.left.values().sum();
             log::info!("{left} more moved flows wait for the next look: at most {AT_ONCE} are reset at once");
         }

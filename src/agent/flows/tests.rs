@@ -1,6 +1,9 @@
 //! Which flows are stale, and which are left alone whatever they look like.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{judgement::*, *};
 use crate::{
@@ -30,7 +33,9 @@ fn steering(uplink: UplinkId, rules: &[Selector]) -> Steering {
     };
     fib.rules = rules.iter().map(rule).collect();
     let primaries = [(NextHopId(100), class(Family::Ipv4)), (NextHopId(101), class(Family::Ipv6))];
-    Steering::new(TABLE, Arc::new(fib), primaries.into())
+    let left = primaries.iter().flat_map(|(_, (class, _))| [NORTH, SOUTH].map(|uplink| (class.clone(), uplink)));
+    let left = left.collect();
+    Steering::new(TABLE, Arc::new(fib), primaries.into(), left)
 }
 
 /// A router with these addresses: (interface, address).
@@ -152,7 +157,7 @@ fn sources_with_tables_of_their_own_are_left_alone() {
 fn only_addresses_with_which_nothing_should_leave_are_asked_for() {
     let suspects = usual().suspects(&steering(SOUTH, &[]));
     assert_eq!(suspects, ["203.0.113.2", "2001:db8:100::2"].map(|text| text.parse().unwrap()).into());
-    let nothing = Steering::new(TABLE, Arc::default(), BTreeMap::new());
+    let nothing = Steering::new(TABLE, Arc::default(), BTreeMap::new(), BTreeSet::new());
     assert!(usual().suspects(&nothing).is_empty());
 }
 
@@ -167,4 +172,32 @@ fn what_is_remembered_has_a_bound() {
     let suspects = addresses.suspects(&steering(SOUTH, &[]));
     assert_eq!(suspects.len(), 256);
     assert!(suspects.contains(&"10.0.3.231".parse().unwrap()), "the newest are kept");
+}
+
+#[test]
+fn only_flows_of_a_class_that_moved_and_of_the_uplink_that_it_left_are_stale() {
+    let mut addresses = UplinkAddresses::new(
+        [(NORTH, "wan0"), (SOUTH, "wan1"), (UplinkId(2), "lan0")].map(|(id, name)| (id, name.to_owned())).into(),
+    );
+    addresses.observe(&router(&USUAL), START);
+    let by_foreign_rule = flow("192.168.5.10", "13.107.6.152", "198.18.0.1");
+    let moved = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
+    assert!(!is_stale(&addresses, &by_foreign_rule, &steering(SOUTH, &[])), "the class was never on the third");
+    assert!(is_stale(&addresses, &moved, &steering(SOUTH, &[])));
+    let class = |uplink| (ClassId::new("exchange.ipv4"), uplink);
+    let mut fib = Fib::default();
+    fib.routes.insert((TABLE, "13.107.6.0/24".parse().unwrap()), Via::Group(NextHopId(100)));
+    let still = Steering::new(TABLE, Arc::new(fib), [(NextHopId(100), class(SOUTH))].into(), BTreeSet::new());
+    assert!(!is_stale(&addresses, &moved, &still), "its class did not move");
+    assert!(addresses.suspects(&still).is_empty());
+}
+
+#[test]
+fn an_uplink_without_carrier_or_in_an_uncertain_picture_is_not_usable() {
+    let mut state = router(&USUAL);
+    assert_eq!(addresses().usable(&state), [NORTH, SOUTH].into());
+    state.links.get_mut(&IfIndex(1)).unwrap().carrier = false;
+    assert_eq!(addresses().usable(&state), [SOUTH].into());
+    state.read = ReadState::Stale;
+    assert!(addresses().usable(&state).is_empty());
 }
