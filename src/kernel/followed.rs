@@ -20,12 +20,20 @@ const LOG: usize = 16_384;
 pub(super) struct Followed {
     routes: Routes,
     objects: Objects,
-    defaults_changed: bool,
-    routes_changed: bool,
+    unshown: Unshown,
     /// News of routes since a listing began, which may have missed them.
     log: Option<Log>,
     /// The routes were listed at least once.
     listed: bool,
+    /// The links were.
+    links_listed: bool,
+}
+
+/// What may differ from what is shown.
+#[derive(Debug, Default)]
+struct Unshown {
+    defaults: bool,
+    routes: bool,
 }
 
 #[derive(Debug, Default)]
@@ -74,9 +82,16 @@ impl Followed {
         self.listed
     }
 
+    /// From now on, a link that is not known is gone, or new and told in a moment.
+    pub(super) fn links_listed(&mut self) {
+        if !std::mem::replace(&mut self.links_listed, true) {
+            self.all_changed();
+        }
+    }
+
     /// What is shown may differ: a way lives or does not, an interface is an uplink or not.
     pub(super) fn all_changed(&mut self) {
-        (self.defaults_changed, self.routes_changed) = (true, true);
+        self.unshown = Unshown { defaults: true, routes: true };
     }
 
     /// A link is administratively down, or gone: the kernel removed what leaves by it, of IPv4 without a word.
@@ -97,12 +112,13 @@ impl Followed {
 
     /// Brings what is shown up to date.
     pub(super) fn show(&mut self, state: &mut RouterState, uplinks: &BTreeSet<IfIndex>) {
-        let life = Life { links: &state.links, objects: &self.objects, uplinks };
-        if std::mem::take(&mut self.defaults_changed) {
+        let links_listed = self.links_listed;
+        let life = Life { links: &state.links, links_listed, objects: &self.objects, uplinks };
+        if std::mem::take(&mut self.unshown.defaults) {
             state.defaults = life.defaults(&self.routes);
         }
-        if std::mem::take(&mut self.routes_changed) {
-            let life = Life { links: &state.links, objects: &self.objects, uplinks };
+        if std::mem::take(&mut self.unshown.routes) {
+            let life = Life { links: &state.links, links_listed, objects: &self.objects, uplinks };
             let (shown, omitted) = life.routes(&self.routes);
             if *state.routes != *shown {
                 state.routes = shown.into();
@@ -119,14 +135,14 @@ impl Followed {
         links: &BTreeMap<IfIndex, Link>,
         uplinks: &BTreeSet<IfIndex>,
     ) -> Effect {
-        let life = Life { links, objects: &self.objects, uplinks };
+        let life = Life { links, links_listed: self.links_listed, objects: &self.objects, uplinks };
         let is_default = row.key.is_default();
         // Those that were there, and this one.
         let concerned = || self.routes.named(&row.key).iter().chain([&row.held]);
         let at_once = is_default && concerned().any(|held| life.is_by_uplink(held));
         let Outcome { changed, doubt } = self.routes.take(&row, how);
-        self.defaults_changed |= changed && is_default;
-        self.routes_changed |= changed && !is_default;
+        self.unshown.defaults |= changed && is_default;
+        self.unshown.routes |= changed && !is_default;
         match &mut self.log {
             Some(log) if log.news.len() < LOG => log.news.push((row, how)),
             Some(log) => log.overflowed = true,

@@ -74,7 +74,7 @@ use crate::{
 pub struct Doubt {
     /// Swarms of events that may have touched what is ours (link, address, next hop, rule, route of our tables).
     pub touched: u64,
-    /// Times that events were lost and everything was read again.
+    /// Times that events were lost, or could not be read, and everything was read again.
     pub overruns: u64,
 }
 

@@ -21,9 +21,11 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 pub(super) struct Pace {
     survey: Instant,
     glance: Option<Instant>,
-    /// Nothing is listed before, because it failed.
-    not_before: Instant,
-    backoff: Backoff,
+    /// Not before, because it failed. What is listed quickly does not wait for the routes, whatever keeps these.
+    survey_not_before: Instant,
+    glance_not_before: Instant,
+    survey_backoff: Backoff,
+    glance_backoff: Backoff,
     /// When each kind of work may be done again.
     survey_rested: Instant,
     glance_rested: Instant,
@@ -36,22 +38,24 @@ impl Pace {
         Self {
             survey: now,
             glance: None,
-            not_before: now,
-            backoff: Backoff::default(),
+            survey_not_before: now,
+            glance_not_before: now,
+            survey_backoff: Backoff::default(),
+            glance_backoff: Backoff::default(),
             survey_rested: now,
             glance_rested: now,
             publish_rested: now,
         }
     }
 
-    /// When the next survey begins.
+    /// When the next survey begins; its first part is a glance.
     pub(super) fn survey(&self) -> Instant {
-        self.survey.max(self.not_before)
+        self.survey.max(self.survey_not_before).max(self.glance_not_before)
     }
 
     /// When that which is listed quickly is listed without the routes, if it is wanted.
     pub(super) fn glance(&self) -> Option<Instant> {
-        self.glance.map(|due| due.max(self.not_before))
+        self.glance.map(|due| due.max(self.glance_not_before))
     }
 
     /// The earliest time for what changed to be shown, together with what else changes until then.
@@ -70,11 +74,12 @@ impl Pace {
 
     pub(super) fn glanced(&mut self, began: Instant, now: Instant) {
         self.glance = None;
+        self.glance_backoff = Backoff::default();
         self.glance_rested = now + rest(now - began);
     }
 
     pub(super) fn surveyed(&mut self, began: Instant, now: Instant) {
-        self.backoff = Backoff::default();
+        self.survey_backoff = Backoff::default();
         self.survey_rested = now + rest(now - began);
         self.survey = now + PERIOD;
     }
@@ -83,10 +88,16 @@ impl Pace {
         self.publish_rested = now + rest(now - began);
     }
 
-    /// Returns when to try again.
-    pub(super) fn failed(&mut self, now: Instant) -> Instant {
-        self.not_before = now + self.backoff.next();
-        self.not_before
+    /// The routes could not be listed. Returns when to try again.
+    pub(super) fn survey_failed(&mut self, now: Instant) -> Instant {
+        self.survey_not_before = now + self.survey_backoff.next();
+        self.survey_not_before
+    }
+
+    /// Not even what is quick could be listed. Returns when to try again.
+    pub(super) fn glance_failed(&mut self, now: Instant) -> Instant {
+        self.glance_not_before = now + self.glance_backoff.next();
+        self.glance_not_before
     }
 }
 
@@ -123,13 +134,26 @@ mod tests {
     async fn events_do_not_bring_the_next_attempt_forward_after_a_failure() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
-        let again = pace.failed(now);
+        let again = pace.glance_failed(now);
         pace.want_survey(now);
         pace.want_glance(now);
         assert_eq!((pace.survey(), pace.glance()), (again, Some(again)));
         assert!(again - now >= FIRST_RETRY / 2);
-        let longest = (0..20).map(|_| pace.failed(now) - now).max();
+        let longest = (0..20).map(|_| pace.glance_failed(now) - now).max();
         assert!(longest < Some(LONGEST_RETRY * 2), "{longest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_glance_does_not_wait_for_routes_that_cannot_be_listed_and_its_success_does_not_hurry_these() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let again = (0..20).map(|_| pace.survey_failed(now)).last().unwrap();
+        pace.want_survey(now);
+        pace.want_glance(now);
+        assert_eq!((pace.survey(), pace.glance()), (again, Some(now)));
+        pace.glanced(now, now);
+        assert_eq!(pace.survey(), again);
+        assert!(pace.survey_failed(now) - now >= LONGEST_RETRY / 2, "it goes on where it was");
     }
 
     #[tokio::test(start_paused = true)]

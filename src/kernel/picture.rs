@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use ipnet::IpNet;
 use netlink_packet_core::{DecodeError, NLM_F_APPEND, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_OVERRUN, parse_u32};
 
 use super::{
@@ -18,9 +19,9 @@ use super::{
     route::RouteHead,
     routes::How,
     sieve::Sieve,
-    survey::{Surroundings, uplinks},
+    survey::{Links, Surroundings, uplinks},
 };
-use crate::domain::{IfIndex, Interest, Link, ReadState, RouterState};
+use crate::domain::{Address, IfIndex, Interest, Link, ReadState, RouterState};
 
 /// `RT_TABLE_COMPAT`: what the header says of tables above 255.
 const RT_TABLE_COMPAT: u8 = 252;
@@ -32,12 +33,24 @@ const RTA_TABLE: u16 = 15;
 pub(super) struct Effect {
     /// What is ours may have been touched.
     pub(super) touched: bool,
-    /// Rules changed: list what is listed quickly.
-    pub(super) glance: bool,
+    /// Whether what is listed quickly is to be listed.
+    pub(super) glance: Glance,
     /// More may have changed than was told: list everything.
     pub(super) survey: bool,
     /// Whether the picture changed.
     pub(super) publish: Publish,
+}
+
+/// Why to list what is listed quickly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Glance {
+    /// It is as it is held.
+    #[default]
+    NotNeeded,
+    /// Rules changed.
+    Wanted,
+    /// Events were lost, or cannot be read: nothing is certain until then.
+    Lost,
 }
 
 /// When others must see the picture.
@@ -53,11 +66,14 @@ pub(super) enum Publish {
 }
 
 impl Effect {
+    /// What a break in the stream of events asks for.
+    const LOST: Self = Self { touched: true, glance: Glance::Lost, survey: true, publish: Publish::Unchanged };
+
     /// Both.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             touched: self.touched || other.touched,
-            glance: self.glance || other.glance,
+            glance: self.glance.max(other.glance),
             survey: self.survey || other.survey,
             publish: self.publish.max(other.publish),
         }
@@ -86,13 +102,10 @@ impl Picture {
         }
     }
 
-    /// Takes what was listed quickly. The events that it is older than are applied after it.
-    pub(super) fn take_surroundings(&mut self, found: Surroundings) {
-        let links = std::mem::replace(&mut self.state.links, found.links);
-        for (index, before) in links {
-            let now = self.state.links.get(&index).cloned();
-            self.link_changed(index, Some(&before), now.as_ref());
-        }
+    /// Takes what was listed quickly. The events that it is older than are applied after it. Returns whether routes may
+    /// have gone without a word: it tells what changed before the event does, which finds nothing changed then.
+    pub(super) fn take_surroundings(&mut self, found: Surroundings) -> bool {
+        let doubtful = self.take_links(found.links) || sorted(&self.state.addresses) != sorted(&found.addresses);
         self.state.addresses = found.addresses;
         self.state.neighbours = found.neighbours;
         self.state.rules = found.rules;
@@ -100,6 +113,23 @@ impl Picture {
             self.followed.take_objects(objects);
         }
         self.find_uplinks();
+        doubtful
+    }
+
+    /// Returns whether one that was there before changed or is gone.
+    fn take_links(&mut self, found: Links) -> bool {
+        let held = std::mem::replace(&mut self.state.links, found);
+        let indexes: BTreeSet<IfIndex> = held.keys().chain(self.state.links.keys()).copied().collect();
+        let mut doubtful = false;
+        for index in indexes {
+            let (before, now) = (held.get(&index), self.state.links.get(&index).cloned());
+            if before != now.as_ref() {
+                doubtful |= before.is_some();
+                self.link_changed(index, before, now.as_ref());
+            }
+        }
+        self.followed.links_listed();
+        doubtful
     }
 
     /// Brings what is shown of the routes up to date.
@@ -107,15 +137,18 @@ impl Picture {
         self.followed.show(&mut self.state, &self.uplinks);
     }
 
-    /// Applies a datagram of events. One that cannot be read asks for a survey.
+    /// Applies a datagram of events. One that cannot be read counts as lost: it may have told that a link is down.
     pub(super) fn absorb(&mut self, datagram: &[u8]) -> Effect {
         let mut effect = Effect::default();
         for message in messages(datagram) {
             let read = message.and_then(|message| self.event(&message));
             effect = effect.and(read.unwrap_or_else(|error| {
                 log::warn!("a netlink event cannot be read, everything is listed again: {error}");
-                Effect { touched: true, survey: true, ..Effect::default() }
+                Effect::LOST
             }));
+        }
+        if effect.glance == Glance::Lost {
+            self.state.read = ReadState::Stale;
         }
         if effect.survey {
             self.state.routes_read = ReadState::Stale;
@@ -131,14 +164,15 @@ impl Picture {
             RTM_NEWADDR | RTM_DELADDR => self.address_event(payload, message.kind == RTM_DELADDR),
             RTM_NEWROUTE | RTM_DELROUTE => self.route_event(message),
             RTM_NEWRULE | RTM_DELRULE => {
-                let glance = decode::rule(payload, self.own.protocol)?.is_some();
+                let others = decode::rule(payload, self.own.protocol)?.is_some();
+                let glance = if others { Glance::Wanted } else { Glance::NotNeeded };
                 Ok(Effect { touched: true, glance, ..Effect::default() })
             }
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
                 self.next_hop_event(&NextHopMessage::parse(payload)?, message.kind == RTM_DELNEXTHOP)
             }
             // Kernels say so by ENOBUFS; what says it in the stream is no less to be believed.
-            NLMSG_OVERRUN => Ok(Effect { touched: true, glance: true, survey: true, ..Effect::default() }),
+            NLMSG_OVERRUN => Ok(Effect::LOST),
             _ => Ok(Effect::default()),
         }
     }
@@ -255,6 +289,11 @@ impl Picture {
         }
         Ok(Effect { touched, ..self.followed.object(self.own, id, object, gone) })
     }
+}
+
+/// In an order of their own: events add to the end.
+fn sorted(addresses: &[Address]) -> BTreeSet<(IfIndex, IpNet, bool, bool)> {
+    addresses.iter().map(|address| (address.index, address.net, address.global, address.ready)).collect()
 }
 
 fn table_of(payload: &[u8]) -> Result<Option<u32>, DecodeError> {

@@ -12,6 +12,8 @@ use crate::domain::{DefaultRoute, Family, IfIndex, Link, LocalRoute, NextHop, Ro
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life<'a> {
     pub(super) links: &'a BTreeMap<IfIndex, Link>,
+    /// All links were listed: nothing leaves by one that is not known. Before, any may well be up.
+    pub(super) links_listed: bool,
     pub(super) objects: &'a Objects,
     pub(super) uplinks: &'a BTreeSet<IfIndex>,
 }
@@ -74,8 +76,7 @@ impl Life<'_> {
 
     fn living(self, held: &Held) -> (RouteKind, Vec<NextHop>) {
         let (kind, mut ways) = self.resolved(held);
-        // An interface that is not known yet is told in a moment, and may well be up.
-        ways.retain(|way| self.links.get(&way.index).is_none_or(Link::is_usable));
+        ways.retain(|way| self.links.get(&way.index).map_or(!self.links_listed, Link::is_usable));
         (kind, ways)
     }
 
@@ -86,7 +87,7 @@ impl Life<'_> {
         let stands = |way: &NextHop| match self.links.get(&way.index) {
             Some(link) if self.uplinks.contains(&way.index) => link.is_usable(),
             Some(link) => link.admin_up,
-            None => true,
+            None => !self.links_listed,
         };
         ways.retain(stands);
         (kind, ways)

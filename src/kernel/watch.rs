@@ -17,7 +17,7 @@ use super::{
     Doubt, KernelError,
     ownership::Ownership,
     pace::{Backoff, Pace},
-    picture::{Effect, Picture, Publish},
+    picture::{Effect, Glance, Picture, Publish},
     routes::Routes,
     socket::RequestSocket,
     stream::{Arrival, Stream, subscribe},
@@ -149,8 +149,10 @@ impl Watcher {
             self.counters.touched += 1;
             self.publish_doubt();
         }
-        if effect.glance {
-            self.pace.want_glance(Instant::now());
+        match effect.glance {
+            Glance::NotNeeded => {}
+            Glance::Wanted => self.pace.want_glance(Instant::now()),
+            Glance::Lost => self.start_over(),
         }
         if effect.survey {
             self.doubt_routes();
@@ -219,10 +221,12 @@ impl Watcher {
         match found {
             Ok(found) => {
                 self.pace.glanced(began, Instant::now());
-                if found.objects.is_none() {
+                let objects_known = found.objects.is_some();
+                // The events of what it found changed find nothing changed any more.
+                let doubtful = self.picture.take_surroundings(found);
+                if doubtful || !objects_known {
                     self.doubt_routes();
                 }
-                self.picture.take_surroundings(found);
                 if self.picture.followed.knows_routes() && self.events.is_open() {
                     self.picture.state.read = ReadState::Fresh;
                 }
@@ -275,16 +279,23 @@ impl Watcher {
 
     /// Not even what is quick could be listed.
     fn failed(&mut self, error: &KernelError) {
+        let now = Instant::now();
+        let again = self.pace.glance_failed(now);
+        log::warn!("the router cannot be read, next attempt in {:?}: {error}", again - now);
         self.picture.state.read = ReadState::Stale;
-        self.pace.want_glance(Instant::now());
-        self.not_listed(error);
+        self.pace.want_glance(now);
+        self.doubt_unlisted(now);
     }
 
     /// The routes could not be listed; what is known of them is followed on.
     fn not_listed(&mut self, error: &KernelError) {
         let now = Instant::now();
-        let again = self.pace.failed(now);
-        log::warn!("the router cannot be read, next attempt in {:?}: {error}", again - now);
+        let again = self.pace.survey_failed(now);
+        log::warn!("the routes cannot be listed, next attempt in {:?}: {error}", again - now);
+        self.doubt_unlisted(now);
+    }
+
+    fn doubt_unlisted(&mut self, now: Instant) {
         self.picture.state.routes_read = ReadState::Stale;
         self.pace.want_survey(now);
         self.publish();
@@ -325,6 +336,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::domain::{IfIndex, Link};
 
     static REFUSALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -340,6 +352,60 @@ mod tests {
         let (doubt, counters) = watch::channel(Doubt::default());
         let own = Ownership::new(&Kernel::default());
         (Watcher::open(own, Arc::default(), state, doubt).unwrap(), picture, counters)
+    }
+
+    fn survey_without_end() -> Survey {
+        Survey { listing: Box::pin(std::future::pending()), began: Instant::now(), outdated: false }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn routes_that_cannot_be_listed_do_not_keep_links_from_being_listed() {
+        let (mut watcher, picture, _counters) = watcher();
+        for _ in 0..10 {
+            watcher.not_listed(&KernelError::socket("list routes", io::Error::from_raw_os_error(libc::ENOBUFS)));
+        }
+        let now = Instant::now();
+        assert!(watcher.pace.survey() > now + Duration::from_secs(2), "the routes wait");
+        watcher.lost(&io::Error::from_raw_os_error(libc::ENOBUFS));
+        assert_eq!(watcher.pace.glance(), Some(now));
+        while picture.borrow().links.is_empty() {
+            watcher.step().await;
+        }
+        assert!(now.elapsed() < Duration::from_secs(2), "after {:?}", now.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_survey_is_outdated_by_a_link_that_a_glance_misses_before_its_event_is_read() {
+        let (mut watcher, _picture, _counters) = watcher();
+        assert!(watcher.glance().await);
+        watcher.survey = Some(survey_without_end());
+        let lo = watcher.picture.state.links.values().next().unwrap().clone();
+        let index = IfIndex(u32::MAX);
+        watcher.picture.state.links.insert(index, Link { index, ..lo });
+        watcher.picture.state.routes_read = ReadState::Fresh;
+        assert!(watcher.glance().await);
+        assert!(watcher.survey.as_ref().is_some_and(|survey| survey.outdated));
+        assert_eq!(watcher.picture.state.routes_read, ReadState::Stale);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_event_that_cannot_be_read_nothing_is_certain_until_it_was_listed_at_once() {
+        let (mut watcher, picture, counters) = watcher();
+        while picture.borrow().routes_read == ReadState::Stale {
+            watcher.step().await;
+        }
+        // As after a glance that took long: the next one has to wait.
+        let now = Instant::now();
+        watcher.pace.glanced(now, now + Duration::from_millis(20));
+        let effect = watcher.picture.absorb(&[0; 7]);
+        watcher.events(effect);
+        assert_eq!(picture.borrow().read, ReadState::Stale);
+        assert_eq!(picture.borrow().routes_read, ReadState::Stale);
+        assert_eq!(counters.borrow().overruns, 1);
+        assert!(watcher.pace.glance().is_some());
+        while picture.borrow().read == ReadState::Stale {
+            watcher.step().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,11 +8,12 @@ use super::{
         error::Refusal,
         frame::{Message, Request},
         message_type::RTM_NEWLINK,
-        picture::{Effect, Publish},
+        picture::{Effect, Glance, Publish},
         socket::Dump,
     },
     Raw, datagram, picture,
 };
+use crate::domain::ReadState;
 
 const OURS: u32 = 7;
 
@@ -88,5 +89,16 @@ fn a_list_that_breaks_off_says_why() {
 #[test]
 fn an_overrun_that_is_told_in_the_stream_is_believed() {
     let effect = picture().absorb(&datagram(NLMSG_OVERRUN, &Raw(vec![0; 4])));
-    assert_eq!(effect, Effect { touched: true, glance: true, survey: true, publish: Publish::Unchanged });
+    assert_eq!(effect, Effect { touched: true, glance: Glance::Lost, survey: true, publish: Publish::Unchanged });
+}
+
+#[test]
+fn after_an_overrun_or_an_event_that_cannot_be_read_the_picture_is_stale() {
+    for datagram in [datagram(NLMSG_OVERRUN, &Raw(vec![0; 4])), vec![0; 7]] {
+        let mut picture = picture();
+        picture.state.read = ReadState::Fresh;
+        let effect = picture.absorb(&datagram);
+        assert!(effect.glance == Glance::Lost && effect.survey, "{effect:?}");
+        assert_eq!((picture.state.read, picture.state.routes_read), (ReadState::Stale, ReadState::Stale));
+    }
 }

@@ -1,5 +1,7 @@
 //! What events do to the picture, without a kernel.
 
+use std::collections::BTreeMap;
+
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::{
     AddressFamily,
@@ -20,14 +22,15 @@ use super::{
         },
         neighbours::NEIGHBOURS,
         nexthop::{GroupMember, NextHopMessage},
-        picture::{Effect, Picture, Publish},
+        picture::{Effect, Glance, Picture, Publish},
         routes::{How, ROUTES, Routes, Row},
         sieve::Sieve,
+        survey::Surroundings,
     },
     address, address_message, datagram, interest, link, multipath_route, neighbour, own, payload, picture, route,
     rule,
 };
-use crate::domain::{IfIndex, LocalRoute, NextHop, ReadState, RouteKind};
+use crate::domain::{IfIndex, Link, LocalRoute, NextHop, ReadState, RouteKind};
 
 const UP: LinkFlags = LinkFlags::Up.union(LinkFlags::LowerUp);
 
@@ -283,7 +286,7 @@ fn rules_of_others_ask_for_a_glance_and_ours_do_not() {
     for kind in [RTM_NEWRULE, RTM_DELRULE] {
         let touched = Effect { touched: true, ..Effect::default() };
         assert_eq!(picture().absorb(&datagram(kind, &ours)), touched);
-        assert_eq!(picture().absorb(&datagram(kind, &theirs)), Effect { glance: true, ..touched });
+        assert_eq!(picture().absorb(&datagram(kind, &theirs)), Effect { glance: Glance::Wanted, ..touched });
     }
     let selective = rule(vec![RuleAttribute::FwMark(1)], RuleFlags::empty(), 3);
     assert!(super::super::decode::rule(&payload(&selective), 77).unwrap().is_some_and(|rule| rule.table == 7700));
@@ -321,4 +324,60 @@ fn neighbours_on_uplinks_have_room_whatever_the_client_network_does() {
     }
     assert_eq!(picture.state.neighbours.len(), NEIGHBOURS);
     assert!(picture.state.neighbours.keys().all(|(index, _)| *index == IfIndex(4)));
+}
+
+/// A glance that sees these links, and nothing else.
+fn seen(links: &[LinkMessage]) -> Surroundings {
+    let link = |message: &LinkMessage| super::super::decode::link(&payload(message)).unwrap().unwrap();
+    let links = links.iter().map(link).map(|link: Link| (link.index, link)).collect();
+    Surroundings { links, addresses: Vec::new(), neighbours: BTreeMap::default(), rules: Vec::new(), objects: None }
+}
+
+#[test]
+fn a_way_by_a_link_that_a_glance_did_not_find_is_dead_until_the_link_is_told() {
+    let (wan0, wan1) = (link(4, "wan0", UP), link(5, "wan1", UP));
+    let mut picture = two_uplinks();
+    assert!(picture.take_surroundings(seen(std::slice::from_ref(&wan1))), "its routes may be gone");
+    assert!(!picture.take_surroundings(seen(std::slice::from_ref(&wan1))), "nothing changed");
+    // Listed before the link went.
+    let mut listed = Routes::default();
+    for message in [default(4, "10.0.0.1"), microsoft(4, "10.0.0.1")] {
+        listed.take(&row(&message), How::Listed);
+    }
+    picture.followed.take_routes(listed);
+    assert_eq!((gateways(&mut picture).len(), ways(&mut picture).len()), (0, 0));
+    assert!(!picture.take_surroundings(seen(&[wan0.clone(), wan1.clone()])), "no route was by a new link");
+    assert_eq!((gateways(&mut picture).len(), ways(&mut picture).len()), (1, 1), "seen by a glance");
+    let down = seen(&[link(4, "wan0", LinkFlags::empty()), wan1.clone()]);
+    assert!(picture.take_surroundings(down), "changed");
+    assert!(picture.take_surroundings(seen(&[wan1])), "gone");
+    assert_eq!((gateways(&mut picture).len(), ways(&mut picture).len()), (0, 0), "gone with the link");
+    picture.absorb(&event(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &default(4, "10.0.0.1")));
+    assert_eq!(gateways(&mut picture).len(), 0);
+    picture.absorb(&datagram(RTM_NEWLINK, &wan0));
+    assert_eq!(gateways(&mut picture).len(), 1, "told by an event");
+}
+
+#[test]
+fn a_link_that_is_new_to_a_glance_decides_at_once_which_ways_live() {
+    let mut picture = picture();
+    picture.absorb(&event(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &default(9, "10.9.0.1")));
+    assert_eq!(gateways(&mut picture).len(), 1, "nothing was listed yet");
+    assert!(!picture.take_surroundings(seen(&[link(9, "lan0", LinkFlags::Up)])));
+    assert_eq!(gateways(&mut picture).len(), 0, "it has no carrier");
+    picture.absorb(&event(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &default(8, "10.8.0.1")));
+    assert_eq!(gateways(&mut picture).len(), 0);
+    picture.take_surroundings(seen(&[link(8, "lan1", UP), link(9, "lan0", LinkFlags::Up)]));
+    assert_eq!(gateways(&mut picture), ["10.8.0.1"]);
+}
+
+#[test]
+fn an_address_that_went_unseen_raises_doubt_about_routes_as_its_event_would() {
+    let mut picture = two_uplinks();
+    picture.absorb(&datagram(RTM_NEWADDR, &address_message("2001:db8::2", AddressFlags::Permanent)));
+    let links = [link(4, "wan0", UP), link(5, "wan1", UP)];
+    let held = picture.state.addresses.clone();
+    assert!(!picture.take_surroundings(Surroundings { addresses: held, ..seen(&links) }));
+    assert!(picture.take_surroundings(seen(&links)));
+    assert!(!picture.absorb(&datagram(RTM_DELADDR, &address_message("2001:db8::2", AddressFlags::Permanent))).survey);
 }
