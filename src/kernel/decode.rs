@@ -14,7 +14,10 @@ use netlink_packet_route::{
     rule::{RuleAction, RuleHeader},
 };
 
-use super::frame::{attributes, text_of};
+use super::{
+    fra,
+    frame::{attributes, text_of},
+};
 use crate::domain::{Address, Family, IfIndex, Link, NeighbourState, PolicyRule};
 
 const IFLA_IFNAME: u16 = 3;
@@ -27,9 +30,6 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const NDA_DST: u16 = 1;
-const FRA_PRIORITY: u16 = 6;
-const FRA_TABLE: u16 = 15;
-const FRA_PROTOCOL: u16 = 21;
 
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
@@ -92,9 +92,9 @@ pub(super) fn rule(payload: &[u8], own: u8) -> Result<Option<PolicyRule>, Decode
     let (mut table, mut preference, mut protocol) = (u32::from(header.table), 0, None);
     for attribute in attributes(payload, RULE_HEADER) {
         match attribute? {
-            (FRA_PRIORITY, value) => preference = parse_u32(value)?,
-            (FRA_TABLE, value) => table = parse_u32(value)?,
-            (FRA_PROTOCOL, value) => protocol = Some(parse_u8(value)?),
+            (fra::PRIORITY, value) => preference = parse_u32(value)?,
+            (fra::TABLE, value) => table = parse_u32(value)?,
+            (fra::PROTOCOL, value) => protocol = Some(parse_u8(value)?),
             _ => {}
         }
     }

@@ -17,7 +17,7 @@ use netlink_packet_route::{
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
-    KernelError, decode,
+    KernelError, decode, fra,
     frame::{Message, Request, attributes, text_of},
     message_type::{
         RTM_GETADDR, RTM_GETLINK, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE,
@@ -59,7 +59,7 @@ pub struct TableContents {
 pub struct RuleAbilities {
     /// It has policy rules at all.
     pub rules: bool,
-    /// Rules carry the protocol number of their owner (`FRA_PROTOCOL`, Linux 4.17).
+    /// Rules carry the protocol number of their owner (`fra::PROTOCOL`, Linux 4.17).
     pub protocol: bool,
     /// Rules know `suppress_prefixlength` (Linux 3.12).
     pub suppress: bool,
@@ -338,24 +338,6 @@ fn count(contents: &mut TableContents, route: &RouteRecord, destinations: &Prefi
     }
 }
 
-const FRA_DST: u16 = 1;
-const FRA_SRC: u16 = 2;
-const FRA_IIFNAME: u16 = 3;
-const FRA_GOTO: u16 = 4;
-const FRA_PRIORITY: u16 = 6;
-const FRA_FWMARK: u16 = 10;
-const FRA_TUN_ID: u16 = 12;
-const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
-const FRA_TABLE: u16 = 15;
-const FRA_FWMASK: u16 = 16;
-const FRA_OIFNAME: u16 = 17;
-const FRA_L3MDEV: u16 = 19;
-const FRA_UID_RANGE: u16 = 20;
-const FRA_PROTOCOL: u16 = 21;
-const FRA_IP_PROTO: u16 = 22;
-const FRA_SPORT_RANGE: u16 = 23;
-const FRA_DPORT_RANGE: u16 = 24;
-
 const RULE_HEADER: usize = 12;
 const FIB_RULE_INVERT: u32 = 2;
 
@@ -375,26 +357,26 @@ fn rule(payload: &[u8], family: Family) -> Result<Option<(RuleDetail, RuleAbilit
     for attribute in attributes(payload, RULE_HEADER) {
         let (kind, value) = attribute?;
         match kind {
-            FRA_DST => rule.destination = IpNet::new(parse_ip(value)?, *dst_len).ok(),
-            FRA_SRC => rule.source = IpNet::new(parse_ip(value)?, *src_len).ok(),
-            FRA_IIFNAME => rule.input = Some(text_of(value)),
-            FRA_OIFNAME => rule.output = Some(text_of(value)),
-            FRA_GOTO => target = parse_u32(value)?,
-            FRA_PRIORITY => rule.preference = parse_u32(value)?,
-            FRA_FWMARK => mark = Some(parse_u32(value)?),
-            FRA_FWMASK => mask = Some(parse_u32(value)?),
-            FRA_TABLE => table = parse_u32(value)?,
-            FRA_L3MDEV => l3mdev = parse_u8(value)? != 0,
-            FRA_TUN_ID => rule.other = true,
-            FRA_UID_RANGE => rule.uids = pair(value, parse_u32)?,
-            FRA_IP_PROTO => rule.ip_protocol = Some(parse_u8(value)?),
-            FRA_SPORT_RANGE => rule.source_ports = pair(value, parse_u16)?,
-            FRA_DPORT_RANGE => rule.destination_ports = pair(value, parse_u16)?,
-            FRA_PROTOCOL => {
+            fra::DST => rule.destination = IpNet::new(parse_ip(value)?, *dst_len).ok(),
+            fra::SRC => rule.source = IpNet::new(parse_ip(value)?, *src_len).ok(),
+            fra::IIFNAME => rule.input = Some(text_of(value)),
+            fra::OIFNAME => rule.output = Some(text_of(value)),
+            fra::GOTO => target = parse_u32(value)?,
+            fra::PRIORITY => rule.preference = parse_u32(value)?,
+            fra::FWMARK => mark = Some(parse_u32(value)?),
+            fra::FWMASK => mask = Some(parse_u32(value)?),
+            fra::TABLE => table = parse_u32(value)?,
+            fra::L3MDEV => l3mdev = parse_u8(value)? != 0,
+            fra::TUN_ID => rule.other = true,
+            fra::UID_RANGE => rule.uids = pair(value, parse_u32)?,
+            fra::IP_PROTO => rule.ip_protocol = Some(parse_u8(value)?),
+            fra::SPORT_RANGE => rule.source_ports = pair(value, parse_u16)?,
+            fra::DPORT_RANGE => rule.destination_ports = pair(value, parse_u16)?,
+            fra::PROTOCOL => {
                 abilities.protocol = true;
                 rule.protocol = Some(parse_u8(value)?);
             }
-            FRA_SUPPRESS_PREFIXLEN => {
+            fra::SUPPRESS_PREFIXLEN => {
                 abilities.suppress = true;
                 // -1: nothing is suppressed; IPv4 and IPv6 always say so.
                 rule.suppress = Some(parse_u32(value)?).filter(|length| *length != u32::MAX);

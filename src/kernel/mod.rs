@@ -17,6 +17,7 @@ mod describe;
 mod encode;
 mod error;
 mod followed;
+mod fra;
 mod frame;
 mod guard;
 mod inventory;

@@ -7,6 +7,7 @@ use netlink_packet_core::{DecodeError, parse_ip, parse_u8, parse_u32};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
 
 use super::{
+    fra,
     frame::{attributes, text_of},
     ownership::Ownership,
     read::address_family,
@@ -16,25 +17,6 @@ use crate::{
     plan::{Rule, Selector},
 };
 
-const FRA_DST: u16 = 1;
-const FRA_SRC: u16 = 2;
-const FRA_IIFNAME: u16 = 3;
-const FRA_GOTO: u16 = 4;
-const FRA_PRIORITY: u16 = 6;
-const FRA_FWMARK: u16 = 10;
-const FRA_FLOW: u16 = 11;
-const FRA_TUN_ID: u16 = 12;
-const FRA_SUPPRESS_IFGROUP: u16 = 13;
-const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
-const FRA_TABLE: u16 = 15;
-const FRA_FWMASK: u16 = 16;
-const FRA_OIFNAME: u16 = 17;
-const FRA_PAD: u16 = 18;
-const FRA_L3MDEV: u16 = 19;
-const FRA_UID_RANGE: u16 = 20;
-const FRA_PROTOCOL: u16 = 21;
-const FRA_IP_PROTO: u16 = 22;
-const FRA_DSCP_MASK: u16 = 30;
 const RULE_HEADER: usize = 12;
 /// Of the header, what comes before the flags.
 const FIXED: usize = 8;
@@ -75,26 +57,26 @@ pub(super) fn parse(payload: &[u8], family: Family) -> Result<Option<RuleRecord>
     for attribute in attributes(payload, RULE_HEADER) {
         let (kind, value) = attribute?;
         match kind {
-            FRA_PROTOCOL => protocol = parse_u8(value)?,
-            FRA_TABLE => table = parse_u32(value)?,
-            FRA_PRIORITY => preference = parse_u32(value)?,
-            FRA_IIFNAME => matches.input = Some(text_of(value)),
-            FRA_OIFNAME => matches.output = Some(text_of(value)),
-            FRA_SRC => matches.source = Some(source(parse_ip(value)?, header.src_len)?),
+            fra::PROTOCOL => protocol = parse_u8(value)?,
+            fra::TABLE => table = parse_u32(value)?,
+            fra::PRIORITY => preference = parse_u32(value)?,
+            fra::IIFNAME => matches.input = Some(text_of(value)),
+            fra::OIFNAME => matches.output = Some(text_of(value)),
+            fra::SRC => matches.source = Some(source(parse_ip(value)?, header.src_len)?),
             // -1: nothing is suppressed; IPv4 and IPv6 always say so.
-            FRA_SUPPRESS_PREFIXLEN => {
+            fra::SUPPRESS_PREFIXLEN => {
                 matches.suppressed = Some(parse_u32(value)?).filter(|length| *length != u32::MAX);
             }
-            FRA_DST
-            | FRA_GOTO
-            | FRA_FWMARK
-            | FRA_FLOW
-            | FRA_TUN_ID
-            | FRA_SUPPRESS_IFGROUP
-            | FRA_FWMASK
-            | FRA_L3MDEV
-            | FRA_UID_RANGE
-            | FRA_IP_PROTO..=FRA_DSCP_MASK => matches.more = true,
+            fra::DST
+            | fra::GOTO
+            | fra::FWMARK
+            | fra::FLOW
+            | fra::TUN_ID
+            | fra::SUPPRESS_IFGROUP
+            | fra::FWMASK
+            | fra::L3MDEV
+            | fra::UID_RANGE
+            | fra::IP_PROTO..=fra::DSCP_MASK => matches.more = true,
             _ => {}
         }
     }
@@ -109,8 +91,8 @@ pub(super) fn covers(named: &[u8], other: &[u8]) -> bool {
     let of_other: BTreeSet<(u16, Vec<u8>)> = attributes_of(other);
     let of_named: BTreeSet<(u16, Vec<u8>)> = attributes_of(named);
     let says_nothing = |kind: u16, value: &[u8]| {
-        let nothing_suppressed = matches!(kind, FRA_SUPPRESS_PREFIXLEN | FRA_SUPPRESS_IFGROUP);
-        kind == FRA_PAD || (nothing_suppressed && value == u32::MAX.to_ne_bytes())
+        let nothing_suppressed = matches!(kind, fra::SUPPRESS_PREFIXLEN | fra::SUPPRESS_IFGROUP);
+        kind == fra::PAD || (nothing_suppressed && value == u32::MAX.to_ne_bytes())
     };
     let (Some(named), Some(other)) = (named.first_chunk::<FIXED>(), other.first_chunk::<FIXED>()) else {
         return false;
