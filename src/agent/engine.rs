@@ -143,7 +143,7 @@ impl Engine {
         let transition = path.observe(sample.sent_at, sample.outcome, now);
         let mut events: Vec<_> =
             transition.map(|change| self.path_event(&sample.class, sample.uplink, change)).into_iter().collect();
-        for class in self.roster.decided_by(&sample.class) {
+        for class in self.roster.decided_by(&sample.class).to_vec() {
             events.extend(self.decide(&class, now));
         }
         events

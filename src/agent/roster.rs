@@ -13,6 +13,8 @@ pub struct Roster {
     classes: Vec<Class>,
     /// Position of each, and of the catalogue's class behind it.
     positions: BTreeMap<ClassId, (usize, usize)>,
+    /// By position of the catalogue's class: it and its like of each zone.
+    alike: Vec<Vec<ClassId>>,
 }
 
 impl Roster {
@@ -28,7 +30,13 @@ impl Roster {
         }
         let positions =
             classes.iter().zip(0..).map(|((class, base), own)| (class.id.clone(), (own, *base))).collect();
-        Self { classes: classes.into_iter().map(|(class, _)| class).collect(), positions }
+        let mut alike = vec![Vec::new(); catalogue.len()];
+        for (class, base) in &classes {
+            if let Some(ids) = alike.get_mut(*base) {
+                ids.push(class.id.clone());
+            }
+        }
+        Self { classes: classes.into_iter().map(|(class, _)| class).collect(), positions, alike }
     }
 
     /// Every class: the catalogue's first.
@@ -47,17 +55,14 @@ impl Roster {
     }
 
     /// Ids of the classes that are decided by the paths of a class of the catalogue: itself and its like of each zone.
-    pub fn decided_by(&self, measured: &ClassId) -> Vec<ClassId> {
-        let Some(&(_, base)) = self.positions.get(measured) else { return Vec::new() };
-        let alike = self.positions.iter().filter(|(_, (_, behind))| *behind == base);
-        alike.map(|(id, _)| id.clone()).collect()
+    pub fn decided_by(&self, measured: &ClassId) -> &[ClassId] {
+        let alike = self.positions.get(measured).and_then(|(_, base)| self.alike.get(*base));
+        alike.map_or(&[], Vec::as_slice)
     }
 
     /// The class of a zone that is a given one of the catalogue.
     pub fn in_zone(&self, measured: &ClassId, zone: ZoneId) -> Option<&Class> {
-        let base = self.positions.get(measured)?.1;
-        self.classes
-            .iter()
-            .find(|class| class.zone == Some(zone) && self.measured_as(&class.id) == self.classes.get(base))
+        let mut alike = self.decided_by(measured).iter().filter_map(|id| self.class(id));
+        alike.find(|class| class.zone == Some(zone))
     }
 }
