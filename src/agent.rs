@@ -358,10 +358,10 @@ impl Agent {
             return;
         }
         let Some((uplink, isp)) = self.names.get(usize::from(sample.uplink.0)).cloned() else { return };
-        let rtt = match sample.outcome {
-            ProbeOutcome::Answered(rtt) => Some(rtt),
-            ProbeOutcome::Failed(_) => None,
-        };
+        if sample.outcome == ProbeOutcome::Overdue {
+            return;
+        }
+        let rtt = sample.outcome.rtt();
         self.record(Record::Probe { at: sample.sent_at, uplink, isp, class: sample.class.clone(), rtt });
     }
 
@@ -406,6 +406,9 @@ impl Agent {
             Request::Snapshot => {
                 let snapshot = Snapshot::clone(&self.snapshots.borrow());
                 let _ = answer.send(Answer::Snapshot(Box::new(snapshot)));
+            }
+            Request::Paths => {
+                let _ = answer.send(Answer::Paths(snapshot::path_reports(&self.engine, boot_time())));
             }
             Request::Explain { query, from } => self.explain(*query, *from, answer),
             Request::Withdraw => self.withdraw(answer),

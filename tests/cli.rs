@@ -137,6 +137,7 @@ fn answer(request: &Request) -> Answer {
             Answer::Explanation(Box::new(serde_json::from_str::<Explanation>(EXPLANATION).unwrap()))
         }
         Request::Explain { query, .. } => Answer::Error { reason: format!("cannot look up {query}: no route") },
+        Request::Paths => Answer::Paths(Vec::new()),
         Request::Withdraw => Answer::Withdrawn { removed: 5 },
     }
 }

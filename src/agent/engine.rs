@@ -5,7 +5,11 @@
 
 mod router;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use ipnet::Ipv6Net;
 
@@ -14,13 +18,13 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
-        ProbeSample, UplinkAttachment, UplinkId, ZoneId,
+        BootTime, Class, ClassId, EventKind, Family, Host, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
+        ProbeSample, Target, UplinkAttachment, UplinkId, ZoneId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
     probe::ProbePath,
-    quality::{PathQuality, Thresholds, Transition},
+    quality::{Observation, PathQuality, Thresholds, Transition},
     select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
 };
 
@@ -65,12 +69,7 @@ impl Engine {
         let zones = Zones::resolve(&config.uplinks);
         let roster = Roster::new(catalogue.classes(), &zones);
         let layout = Layout::new(&config.kernel, roster.classes(), &names);
-        let thresholds = Thresholds {
-            window: config.probe.window,
-            down_after: config.probe.down_after,
-            up_after: config.probe.up_after,
-            sla: config.policy.sla,
-        };
+        let thresholds = Thresholds::of(&config);
         let interest = Arc::new(Interest {
             destinations: catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
             interfaces: config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),
@@ -82,7 +81,7 @@ impl Engine {
         }
         for class in catalogue.classes() {
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
-                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, now));
+                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, &[], now));
             }
         }
         Self {
@@ -140,7 +139,13 @@ impl Engine {
         let Some(path) = self.paths.get_mut(&(sample.class.clone(), sample.uplink)) else {
             return Vec::new();
         };
-        let transition = path.observe(sample.sent_at, sample.outcome, now);
+        let observation = Observation {
+            sent_at: sample.sent_at,
+            target: sample.target,
+            outcome: sample.outcome,
+            service_time: sample.service_time,
+        };
+        let transition = path.observe(observation, now);
         let mut events: Vec<_> =
             transition.map(|change| self.path_event(&sample.class, sample.uplink, change)).into_iter().collect();
         for class in self.roster.decided_by(&sample.class).to_vec() {
@@ -215,24 +220,20 @@ impl Engine {
     }
 
     /// Targets of a class: the owner's for its service, else the catalogue's.
-    fn targets(&self, id: &ClassId) -> Option<Arc<[SocketAddr]>> {
+    fn targets(&self, id: &ClassId) -> Option<Arc<[Target]>> {
         let class = self.catalogue.class(id)?;
         let port = self.config.probe.port;
-        let own: Arc<[SocketAddr]> = self
-            .config
-            .probe
-            .targets
-            .get(&*class.service)
-            .into_iter()
-            .flatten()
-            .filter(|address| Family::of(**address) == class.family)
-            .map(|address| SocketAddr::new(*address, port))
-            .collect();
+        let at = |address: &IpAddr| Target::tcp(SocketAddr::new(*address, port));
+        let of_family = |target: &&Target| match &target.host {
+            Host::Address(address) => Family::of(*address) == class.family,
+            Host::Name(_) => true,
+        };
+        let own = self.config.probe.targets.get(&*class.service).into_iter().flatten();
+        let own: Arc<[Target]> = own.filter(of_family).cloned().collect();
         if !own.is_empty() {
             return Some(own);
         }
-        let targets: Arc<[SocketAddr]> =
-            self.catalogue.targets(id).iter().map(|address| SocketAddr::new(*address, port)).collect();
+        let targets: Arc<[Target]> = self.catalogue.targets(id).iter().map(at).collect();
         (!targets.is_empty()).then_some(targets)
     }
 

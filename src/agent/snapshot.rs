@@ -11,8 +11,8 @@ use crate::{
     domain::{
         BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
         view::{
-            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathView, ReportingView, Snapshot,
-            UplinkView,
+            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathReport, PathView, ReportingView,
+            Snapshot, UplinkView,
         },
     },
     plan::{Fib, Holdings, Side},
@@ -235,6 +235,10 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
                 rtt_min_ms: figures.rtt_min.map(milliseconds),
                 rtt_ms: figures.rtt_median.map(milliseconds),
                 rtt_p95_ms: figures.rtt_p95.map(milliseconds),
+                rtt_p99_ms: None,
+                jitter_smoothed_ms: None,
+                loss_bounds: None,
+                service_ms: None,
                 jitter_ms: figures.jitter.map(milliseconds),
                 loss_ratio: figures.loss,
                 probes: figures.probes,
@@ -242,6 +246,20 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
                 since_s: now.since(path.since()).as_secs(),
                 evidence: path.evidence(),
             }
+        })
+        .collect()
+}
+
+/// Every path with all that is known of it.
+pub fn path_reports(engine: &Engine, now: BootTime) -> Vec<PathReport> {
+    paths(engine, now)
+        .into_iter()
+        .map(|path| PathReport {
+            path,
+            targets: Vec::new(),
+            windows: Vec::new(),
+            trend: Vec::new(),
+            handshakes: None,
         })
         .collect()
 }

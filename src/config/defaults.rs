@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::model::{Fallback, Mode, MovedFlows, OnStop};
+use super::model::{Fallback, Mode, MovedFlows, OnStop, Profile, TrustSource};
 use crate::domain::Category;
 
 pub(super) const REQUIRE_ROUTE: bool = false;
@@ -16,13 +16,28 @@ pub(super) const SLA_LOSS: Option<f64> = Some(0.02);
 
 pub(super) const CATEGORIES: [Category; 2] = [Category::Optimize, Category::Allow];
 
-pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const PROFILE: Profile = Profile::Normal;
+/// Mean time between two probes of a path that is well, by profile.
+pub(super) const fn probe_interval(profile: Profile) -> Duration {
+    match profile {
+        Profile::Fast => Duration::from_millis(200),
+        Profile::Normal => Duration::from_secs(1),
+        Profile::Quiet => Duration::from_secs(10),
+    }
+}
 /// Below the first retransmission of a SYN (1 s, RFC 6298), so that every RTT belongs to one SYN.
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 pub(super) const PROBE_PORT: u16 = 443;
 pub(super) const PROBE_WINDOW: u16 = 60;
 pub(super) const DOWN_AFTER: u32 = 3;
 pub(super) const UP_AFTER: u32 = 3;
+pub(super) const DEGRADED_AFTER: u32 = 1;
+pub(super) const RESTORED_AFTER: u32 = 3;
+pub(super) const HOLD_DOWN: Duration = Duration::from_secs(2);
+pub(super) const FLAP_HALF_LIFE: Option<Duration> = Some(Duration::from_secs(300));
+pub(super) const QUORUM: u32 = 1;
+pub(super) const TRUST: TrustSource = TrustSource::System;
+pub(super) const PASSIVE: bool = false;
 
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;

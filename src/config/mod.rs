@@ -23,7 +23,8 @@ use finding::Wrong;
 pub use finding::{ConfigError, Finding};
 pub use model::{
     Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-    Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
+    Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
+    TrustSource, Uplink,
 };
 
 /// Bound of a configuration, in bytes.

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BootTime, ClassId, UplinkId};
+use super::{BootTime, ClassId, ProbeKind, UplinkId};
 
 /// Why a probe could not be counted as a measurement of the path's delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +18,24 @@ pub enum ProbeFailure {
     Unreachable,
     /// The probe could not be sent: no interface, no address, no route.
     NotSent,
+    /// Who answered could not prove to be the target: a captive portal, a transparent proxy.
+    Untrusted,
+    /// What answered does not speak the protocol, or not as it should: wrong status, no STUN, no TLS.
+    Unexpected,
+    /// The connection was accepted, and then nothing came over it.
+    Stalled,
+    /// Small packets pass and large ones do not.
+    MtuHole,
+    /// The target's name has no address that could be probed. Says nothing of the path.
+    NotResolved,
+}
+
+impl ProbeFailure {
+    /// Whether something on the way answers in the target's stead, or lets only part of the answer through: such a path
+    /// must not pass for a healthy one because a bare handshake works.
+    pub fn is_interference(self) -> bool {
+        matches!(self, Self::Untrusted | Self::Unexpected | Self::Stalled | Self::MtuHole)
+    }
 }
 
 impl fmt::Display for ProbeFailure {
@@ -27,6 +45,11 @@ impl fmt::Display for ProbeFailure {
             Self::Refused => "connection refused",
             Self::Unreachable => "unreachable",
             Self::NotSent => "could not be sent",
+            Self::Untrusted => "answered by someone who is not the target (captive portal or proxy)",
+            Self::Unexpected => "answered with something else than the target would",
+            Self::Stalled => "connected, then silence",
+            Self::MtuHole => "small packets pass, large ones do not (MTU)",
+            Self::NotResolved => "name has no usable address",
         })
     }
 }
@@ -38,21 +61,42 @@ pub enum ProbeOutcome {
     Answered(Duration),
     /// Not answered; counts as lost.
     Failed(ProbeFailure),
+    /// Not answered yet, though answers on this path usually come sooner. Counts as lost until the last word on the same
+    /// probe comes: an answer, or a failure.
+    Overdue,
 }
 
-/// One probe on one path.
+impl ProbeOutcome {
+    /// Its round-trip time, if it was answered.
+    pub fn rtt(self) -> Option<Duration> {
+        match self {
+            Self::Answered(rtt) => Some(rtt),
+            Self::Failed(_) | Self::Overdue => None,
+        }
+    }
+}
+
+/// What became of one probe on one path. A probe has one last word, and may have an [`ProbeOutcome::Overdue`] before it,
+/// with the same path, target and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeSample {
     /// The uplink that the probe left by.
     pub uplink: UplinkId,
     /// The class whose target was probed.
     pub class: ClassId,
-    /// The target.
-    pub target: SocketAddr,
+    /// Position of the target in the path's list.
+    pub target: usize,
+    /// How it was probed.
+    pub kind: ProbeKind,
+    /// The address probed; absent when the target's name has none.
+    pub address: Option<SocketAddr>,
     /// When it was sent.
     pub sent_at: BootTime,
     /// What came of it.
     pub outcome: ProbeOutcome,
+    /// From the first packet to the end of the TLS handshake, or to the first byte of the HTTP answer: what the service
+    /// took, round trips included. Absent for other kinds.
+    pub service_time: Option<Duration>,
 }
 
 /// State of a path, after hysteresis; ordered from best to worst.

@@ -11,6 +11,7 @@ mod policy_rule;
 mod prefix_set;
 mod reserved;
 mod router;
+mod target;
 mod time;
 pub mod view;
 
@@ -25,4 +26,5 @@ pub use router::{
     Address, DefaultRoute, IfIndex, Interest, Link, LocalRoute, NeighbourState, NextHop, PolicyRule, ReadState,
     RouteKind, RouterState, UplinkAttachment,
 };
+pub use target::{Check, Host, ProbeKind, Target};
 pub use time::BootTime;

@@ -149,10 +149,22 @@ pub struct PathView {
     pub rtt_ms: Option<f64>,
     /// 95th percentile of the window, milliseconds.
     pub rtt_p95_ms: Option<f64>,
-    /// Mean absolute delay variation between consecutive answers (RFC 3393), milliseconds.
+    /// 99th percentile of the window, milliseconds.
+    #[serde(default)]
+    pub rtt_p99_ms: Option<f64>,
+    /// Mean absolute delay variation between consecutive answers of one target (RFC 3393), milliseconds.
     pub jitter_ms: Option<f64>,
+    /// The same, smoothed exponentially (RFC 3550 section 6.4.1), milliseconds.
+    #[serde(default)]
+    pub jitter_smoothed_ms: Option<f64>,
     /// Lost probes of the window, 0 to 1 (RFC 7680).
     pub loss_ratio: Option<f64>,
+    /// Bounds between which the loss of the path lies with 95 % confidence, 0 to 1.
+    #[serde(default)]
+    pub loss_bounds: Option<[f64; 2]>,
+    /// Median time to the end of a TLS handshake or the first byte of an HTTP answer, milliseconds.
+    #[serde(default)]
+    pub service_ms: Option<f64>,
     /// Probes in the window.
     pub probes: usize,
     /// Seconds since the last probe was sent.
@@ -161,6 +173,92 @@ pub struct PathView {
     pub since_s: u64,
     /// The figures behind the state.
     pub evidence: String,
+}
+
+/// One path with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PathReport {
+    /// The path, as in the snapshot.
+    #[serde(flatten)]
+    pub path: PathView,
+    /// Its targets, in the order in which they are probed.
+    pub targets: Vec<TargetView>,
+    /// Spans of the past, shortest first; those of which nothing is known are left out.
+    pub windows: Vec<WindowView>,
+    /// The last hour in steps of two minutes, oldest first.
+    pub trend: Vec<TrendPoint>,
+    /// Handshakes of forwarded connections, where they are watched.
+    pub handshakes: Option<HandshakeView>,
+}
+
+/// One target of a path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetView {
+    /// As in the configuration: `tcp:13.107.6.152:443`.
+    pub target: String,
+    /// Median RTT of its answers in the window, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// What came of its last probe, in words; absent before the first.
+    pub last: Option<String>,
+    /// Seconds since then.
+    pub age_s: Option<f64>,
+    /// Whether it is left out of the path's figures because it is silent while others answer.
+    pub silent: bool,
+}
+
+/// Statistics over a span of the past.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowView {
+    /// Name: `5m`, `15m`, `1h`, `6h`, `12h`, `1d`, `7d`, `30d`.
+    pub span: String,
+    /// Seconds that it really covers: less while the agent is young, up to one step of its memory more.
+    pub covered_s: u64,
+    /// Probes with a last word.
+    pub probes: u64,
+    /// Lost ones.
+    pub lost: u64,
+    /// Their share, 0 to 1.
+    pub loss_ratio: Option<f64>,
+    /// Bounds between which the loss of the path lies with 95 % confidence.
+    pub loss_bounds: Option<[f64; 2]>,
+    /// Smallest RTT, milliseconds.
+    pub rtt_min_ms: Option<f64>,
+    /// Median RTT, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// 95th percentile, milliseconds.
+    pub rtt_p95_ms: Option<f64>,
+    /// 99th percentile, milliseconds.
+    pub rtt_p99_ms: Option<f64>,
+    /// Mean absolute delay variation (RFC 3393), milliseconds.
+    pub jitter_ms: Option<f64>,
+}
+
+/// One step of a trend.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TrendPoint {
+    /// Median RTT, milliseconds; absent when nothing was answered.
+    pub rtt_ms: Option<f64>,
+    /// Lost probes, 0 to 1; absent when nothing was sent.
+    pub loss_ratio: Option<f64>,
+}
+
+/// Handshakes of connections that users made through the router, as seen on the uplink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandshakeView {
+    /// Seconds that the figures cover.
+    pub span_s: u64,
+    /// Handshakes completed.
+    pub completed: u64,
+    /// Handshakes that nobody answered.
+    pub unanswered: u64,
+    /// Smallest time from SYN to SYN-ACK, milliseconds.
+    pub rtt_min_ms: Option<f64>,
+    /// Median, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// 95th percentile, milliseconds.
+    pub rtt_p95_ms: Option<f64>,
+    /// One connection in so many is looked at; 1 unless there are very many.
+    pub one_in: u32,
 }
 
 /// State of the kernel edge.

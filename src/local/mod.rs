@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::domain::view::{Explanation, Snapshot};
+use crate::domain::view::{Explanation, PathReport, Snapshot};
 
 /// Largest request, in bytes.
 const REQUEST_BYTES: usize = 64 * 1024;
@@ -51,6 +51,8 @@ pub enum Request {
         #[serde(default)]
         from: Option<IpAddr>,
     },
+    /// Every path with all that is known of it.
+    Paths,
     /// Take everything of ours out of the kernel and leave it so until restart.
     Withdraw,
 }
@@ -60,7 +62,7 @@ impl Request {
     fn deadline(&self) -> Duration {
         match self {
             Self::Withdraw => WITHDRAWN,
-            Self::Snapshot | Self::Explain { .. } => FORWARDED,
+            Self::Snapshot | Self::Paths | Self::Explain { .. } => FORWARDED,
         }
     }
 
@@ -68,7 +70,7 @@ impl Request {
     fn patience(&self) -> Duration {
         match self {
             Self::Snapshot => TRANSFER * 2,
-            Self::Explain { .. } | Self::Withdraw => self.deadline() + TRANSFER,
+            Self::Paths | Self::Explain { .. } | Self::Withdraw => self.deadline() + TRANSFER,
         }
     }
 }
@@ -81,6 +83,8 @@ pub enum Answer {
     Snapshot(Box<Snapshot>),
     /// To [`Request::Explain`].
     Explanation(Box<Explanation>),
+    /// To [`Request::Paths`].
+    Paths(Vec<PathReport>),
     /// To [`Request::Withdraw`]: how many objects were removed.
     Withdrawn {
         /// Objects removed.

@@ -15,6 +15,7 @@
 //!
 //! Binding to an interface needs no privilege since Linux 5.7, and `CAP_NET_RAW` before it.
 
+mod attempt;
 mod schedule;
 mod tcp;
 mod tcp_info;
@@ -33,10 +34,13 @@ use tokio::{
     time::sleep,
 };
 
-use self::schedule::{Assignment, Schedule};
+use self::{
+    attempt::{Attempt, Measured},
+    schedule::{Assignment, Schedule},
+};
 use crate::{
     clock::boot_time,
-    domain::{BootTime, ClassId, ProbeOutcome, ProbeSample, UplinkId},
+    domain::{BootTime, ClassId, Host, ProbeSample, Target, UplinkId},
 };
 
 /// Least time between two warnings that probes fail for a reason of this machine.
@@ -54,7 +58,7 @@ pub struct ProbePath {
     /// Source address on it.
     pub source: Option<IpAddr>,
     /// Targets, rotated; a path without any is not probed.
-    pub targets: Arc<[SocketAddr]>,
+    pub targets: Arc<[Target]>,
 }
 
 /// How often, and how long to wait.
@@ -118,26 +122,40 @@ async fn sleep_until(time: Option<BootTime>) {
 struct Report {
     assignment: Assignment,
     sent_at: BootTime,
-    result: io::Result<ProbeOutcome>,
+    address: SocketAddr,
+    result: io::Result<Measured>,
 }
 
 /// Sends one probe and waits for what comes of it.
 async fn carry_out(assignment: Assignment, timeout: Duration) -> Report {
     let sent_at = boot_time();
     let path = &assignment.path;
-    let result = tcp::probe(&path.interface, path.source, assignment.target, timeout).await;
-    Report { assignment, sent_at, result }
+    let target = &assignment.target;
+    let address = match target.host {
+        Host::Address(address) => SocketAddr::new(address, target.port),
+        Host::Name(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+    };
+    let attempt = Attempt { interface: &path.interface, source: path.source, address, check: &target.check, timeout };
+    let result = attempt.carry_out().await;
+    Report { assignment, sent_at, address, result }
 }
 
 impl Report {
     fn into_sample(self, complaints: &mut Complaints) -> Option<ProbeSample> {
-        let Self { assignment: Assignment { path, target }, sent_at, result } = self;
+        let Self { assignment: Assignment { path, position, target }, sent_at, address, result } = self;
         match result {
-            Ok(outcome) => {
-                Some(ProbeSample { uplink: path.uplink, class: path.class.clone(), target, sent_at, outcome })
-            }
+            Ok(Measured { outcome, service_time }) => Some(ProbeSample {
+                uplink: path.uplink,
+                class: path.class.clone(),
+                target: position,
+                kind: target.check.kind(),
+                address: Some(address),
+                sent_at,
+                outcome,
+                service_time,
+            }),
             Err(error) => {
-                complaints.say(sent_at, &path.interface, target, &error);
+                complaints.say(sent_at, &path.interface, address, &error);
                 None
             }
         }

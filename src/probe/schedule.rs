@@ -10,13 +10,12 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry as MapEntry},
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
 use super::ProbePath;
-use crate::domain::{BootTime, ClassId, UplinkId};
+use crate::domain::{BootTime, ClassId, Target, UplinkId};
 
 /// Bound of the rate of a path, whatever the settings say.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
@@ -38,8 +37,10 @@ type Key = (ClassId, UplinkId);
 pub(super) struct Assignment {
     /// The path, as in the newest list.
     pub path: Arc<ProbePath>,
-    /// The target whose turn it is.
-    pub target: SocketAddr,
+    /// Position of the target whose turn it is.
+    pub position: usize,
+    /// The target.
+    pub target: Target,
 }
 
 /// One path and its slots.
@@ -118,9 +119,10 @@ impl Schedule {
                 continue;
             }
             let targets = &slots.path.targets;
-            let target = *targets.get(slots.turn.checked_rem(targets.len())?)?;
+            let position = slots.turn.checked_rem(targets.len())?;
+            let target = targets.get(position)?.clone();
             slots.turn = slots.turn.wrapping_add(1);
-            let assignment = Assignment { path: Arc::clone(&slots.path), target };
+            let assignment = Assignment { path: Arc::clone(&slots.path), position, target };
             self.in_flight.insert(key.clone(), under_way + 1);
             self.pace = self.pace.max(now) + self.pace_gap();
             return Some(assignment);

@@ -5,7 +5,7 @@ use std::{future::Future, net::TcpListener};
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::*;
-use crate::domain::ProbeFailure;
+use crate::domain::{ProbeFailure, ProbeOutcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SETTINGS: ProbeSettings =
@@ -37,7 +37,7 @@ fn path(class: &str, interface: &str, target: SocketAddr) -> ProbePath {
         class: ClassId::new(class),
         interface: interface.to_owned(),
         source: None,
-        targets: [target].into(),
+        targets: [Target::tcp(target)].into(),
     }
 }
 
@@ -53,7 +53,7 @@ async fn samples_name_their_path_and_target_and_carry_the_time_of_sending() {
     let before = boot_time();
     let mut task = start(vec![path("a", "lo", target)], 8);
     let (first, second) = (next(&mut task.samples).await, next(&mut task.samples).await);
-    assert_eq!((first.uplink, first.class.as_str(), first.target), (UplinkId(0), "a", target));
+    assert_eq!((first.uplink, first.class.as_str(), first.address), (UplinkId(0), "a", Some(target)));
     assert!(matches!(first.outcome, ProbeOutcome::Answered(_)), "{first:?}");
     assert!(before <= first.sent_at && first.sent_at < second.sent_at && second.sent_at <= boot_time());
 }

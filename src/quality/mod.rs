@@ -27,7 +27,10 @@ use std::time::Duration;
 pub use figures::Figures;
 pub use path::PathQuality;
 
-use crate::{config::Sla, domain::PathState};
+use crate::{
+    config::{Config, Sla},
+    domain::{BootTime, PathState, ProbeOutcome},
+};
 
 /// Fewest probes from which a share of lost ones is stated or judged: one lost out of five is no 20 %.
 pub const LOSS_EVIDENCE_PROBES: usize = 10;
@@ -50,8 +53,49 @@ pub struct Thresholds {
     pub down_after: u32,
     /// Consecutive answers that make it `up` again.
     pub up_after: u32,
+    /// Probes in a row that violate the SLA before an `up` path is `degraded`.
+    pub degraded_after: u32,
+    /// Probes in a row that keep it before a `degraded` path is `up`.
+    pub restored_after: u32,
+    /// Least time that a path stays `down`.
+    pub hold_down: Duration,
+    /// Time in which the penalty for flapping halves; absent: flapping is not damped.
+    pub flap_half_life: Option<Duration>,
+    /// Targets that must answer for a path to be `up`; all when it has fewer.
+    pub quorum: u32,
     /// What it must keep not to be `degraded`.
     pub sla: Sla,
+}
+
+impl Thresholds {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let probe = &config.probe;
+        Self {
+            window: probe.window,
+            down_after: probe.down_after,
+            up_after: probe.up_after,
+            degraded_after: probe.degraded_after,
+            restored_after: probe.restored_after,
+            hold_down: probe.hold_down,
+            flap_half_life: probe.flap_half_life,
+            quorum: probe.quorum,
+            sla: config.policy.sla,
+        }
+    }
+}
+
+/// What became of one probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// When it was sent.
+    pub sent_at: BootTime,
+    /// Position of its target in the path's list.
+    pub target: usize,
+    /// What came of it.
+    pub outcome: ProbeOutcome,
+    /// Until the TLS handshake was done or the first byte of an HTTP answer was there.
+    pub service_time: Option<Duration>,
 }
 
 /// A change of state, with its evidence.

@@ -1,9 +1,9 @@
 //! The running judgement of one path.
 
-use crate::domain::{BootTime, PathState, ProbeOutcome};
+use crate::domain::{BootTime, PathState, Target};
 
 use super::{
-    Figures, Thresholds, Transition, milliseconds,
+    Figures, Observation, Thresholds, Transition, milliseconds,
     sla::Violations,
     window::{Probe, Window},
 };
@@ -23,7 +23,7 @@ pub struct PathQuality {
 
 impl PathQuality {
     /// A path of which nothing is known yet.
-    pub fn new(thresholds: Thresholds, now: BootTime) -> Self {
+    pub fn new(thresholds: Thresholds, _targets: &[Target], now: BootTime) -> Self {
         let mut thresholds = thresholds;
         thresholds.up_after = thresholds.up_after.max(1);
         thresholds.down_after = thresholds.down_after.max(1);
@@ -41,7 +41,8 @@ impl PathQuality {
 
     /// Takes one probe result, in whatever order results arrive. Results of probes sent before the path last went down
     /// are ignored.
-    pub fn observe(&mut self, sent_at: BootTime, outcome: ProbeOutcome, now: BootTime) -> Option<Transition> {
+    pub fn observe(&mut self, probe: Observation, now: BootTime) -> Option<Transition> {
+        let Observation { sent_at, outcome, .. } = probe;
         self.last_sent = self.last_sent.max(Some(sent_at));
         if !self.window.insert(Probe { sent_at, outcome }) {
             return None;

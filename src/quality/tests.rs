@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Figures, PathQuality, Thresholds, Transition};
+use super::{Figures, Observation, PathQuality, Thresholds, Transition};
 use crate::{
     config::Sla,
     domain::{BootTime, PathState, ProbeFailure, ProbeOutcome},
@@ -14,11 +14,20 @@ fn ms(value: f64) -> Duration {
     Duration::from_secs_f64(value / 1_000.0)
 }
 
+fn probed(sent_at: BootTime, outcome: ProbeOutcome) -> Observation {
+    Observation { sent_at, target: 0, outcome, service_time: None }
+}
+
 fn thresholds() -> Thresholds {
     Thresholds {
         window: 20,
         down_after: 3,
         up_after: 2,
+        degraded_after: 1,
+        restored_after: 1,
+        hold_down: Duration::ZERO,
+        flap_half_life: None,
+        quorum: 1,
         sla: Sla { rtt: Some(Duration::from_millis(40)), loss: Some(0.02) },
     }
 }
@@ -32,7 +41,7 @@ struct Probed {
 impl Probed {
     fn new(thresholds: Thresholds) -> Self {
         let now = BootTime(Duration::from_secs(100));
-        Self { quality: PathQuality::new(thresholds, now), now }
+        Self { quality: PathQuality::new(thresholds, &[], now), now }
     }
 
     fn up() -> Self {
@@ -44,7 +53,7 @@ impl Probed {
 
     fn probe(&mut self, outcome: ProbeOutcome) -> Option<Transition> {
         self.now = self.now + INTERVAL;
-        self.quality.observe(self.now, outcome, self.now)
+        self.quality.observe(probed(self.now, outcome), self.now)
     }
 
     fn answer(&mut self, rtt_ms: f64) -> Option<Transition> {
@@ -218,9 +227,9 @@ fn losses_in_a_row_are_counted_in_the_order_of_sending() {
     let start = path.now;
     let at = |step: u32| start + INTERVAL * step;
     let lost = ProbeOutcome::Failed(ProbeFailure::Timeout);
-    path.quality.observe(at(4), ProbeOutcome::Answered(ms(12.0)), at(4));
+    path.quality.observe(probed(at(4), ProbeOutcome::Answered(ms(12.0))), at(4));
     for step in 1..=3 {
-        path.quality.observe(at(step), lost, at(5));
+        path.quality.observe(probed(at(step), lost), at(5));
     }
     assert_ne!(path.state(), PathState::Down, "the newest probe was answered");
 }
@@ -285,7 +294,7 @@ fn answers_to_probes_sent_before_the_carrier_was_lost_do_not_bring_a_path_back()
     let cut = before + ms(200.0);
     path.quality.short_cut_down("no carrier", cut);
     for offset in [50.0, 100.0, 150.0] {
-        path.quality.observe(before + ms(offset), ProbeOutcome::Answered(ms(12.0)), cut + ms(10.0));
+        path.quality.observe(probed(before + ms(offset), ProbeOutcome::Answered(ms(12.0))), cut + ms(10.0));
     }
     assert_eq!(path.state(), PathState::Down);
 }
@@ -296,7 +305,7 @@ fn late_losses_of_the_outage_do_not_count_after_it() {
     path.losses(3);
     let outage = path.now + ms(100.0);
     path.answers(2, 12.0);
-    path.quality.observe(outage, ProbeOutcome::Failed(ProbeFailure::Timeout), path.now);
+    path.quality.observe(probed(outage, ProbeOutcome::Failed(ProbeFailure::Timeout)), path.now);
     path.answers(10, 12.0);
     assert_eq!(path.figures().loss, Some(0.0));
 }
@@ -402,7 +411,8 @@ fn a_degraded_path_that_stops_answering_goes_down() {
 
 #[test]
 fn a_window_smaller_than_the_runs_is_widened_to_them() {
-    let mut path = Probed::new(Thresholds { window: 1, down_after: 5, up_after: 4, sla: Sla::default() });
+    let mut path =
+        Probed::new(Thresholds { window: 1, down_after: 5, up_after: 4, sla: Sla::default(), ..thresholds() });
     path.answers(4, 12.0);
     assert_eq!(path.state(), PathState::Up);
     path.losses(5);

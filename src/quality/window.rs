@@ -16,10 +16,7 @@ pub(super) struct Probe {
 impl Probe {
     /// Its RTT, if it was answered.
     pub fn rtt(&self) -> Option<Duration> {
-        match self.outcome {
-            ProbeOutcome::Answered(rtt) => Some(rtt),
-            ProbeOutcome::Failed(_) => None,
-        }
+        self.outcome.rtt()
     }
 
     fn is_lost(&self) -> bool {
@@ -89,7 +86,7 @@ impl Window {
     pub fn newest_failure(&self) -> Option<ProbeFailure> {
         match self.probes.back()?.outcome {
             ProbeOutcome::Failed(failure) => Some(failure),
-            ProbeOutcome::Answered(_) => None,
+            ProbeOutcome::Answered(_) | ProbeOutcome::Overdue => None,
         }
     }
 

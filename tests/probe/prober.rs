@@ -7,7 +7,7 @@ use std::{
 };
 
 use peerward::{
-    domain::{ClassId, ProbeOutcome, ProbeSample, UplinkId},
+    domain::{ClassId, ProbeOutcome, ProbeSample, Target, UplinkId},
     probe::{self, ProbePath, ProbeSettings},
 };
 use peerward_lab::Namespace;
@@ -49,7 +49,7 @@ pub fn path(uplink: u16, target: &str) -> ProbePath {
         class: ClassId::new(target),
         interface: format!("wan{uplink}"),
         source: None,
-        targets: [target.parse().unwrap()].into(),
+        targets: [Target::tcp(target.parse().unwrap())].into(),
     }
 }
 
@@ -60,11 +60,11 @@ pub fn answered(sample: &ProbeSample) -> bool {
 pub fn rtt(sample: &ProbeSample) -> Option<Duration> {
     match sample.outcome {
         ProbeOutcome::Answered(rtt) => Some(rtt),
-        ProbeOutcome::Failed(_) => None,
+        ProbeOutcome::Failed(_) | ProbeOutcome::Overdue => None,
     }
 }
 
 /// Samples of one uplink and family.
 pub fn of(samples: &[ProbeSample], uplink: u16, family: fn(&IpAddr) -> bool) -> Vec<&ProbeSample> {
-    samples.iter().filter(|sample| sample.uplink.0 == uplink && family(&sample.target.ip())).collect()
+    samples.iter().filter(|sample| sample.uplink.0 == uplink && family(&sample.address.unwrap().ip())).collect()
 }

@@ -67,11 +67,13 @@ pub fn without_a_route() {
     let stub = Namespace::new("stub").unwrap();
     connect(&branch.router, "wan2", &stub, 2);
     let samples = probe(&branch.router, vec![path(2, SERVICE_V4), path(2, SERVICE_V6)], |samples| {
-        [true, false].iter().all(|v4| samples.iter().filter(|sample| sample.target.is_ipv4() == *v4).count() >= 2)
+        [true, false]
+            .iter()
+            .all(|v4| samples.iter().filter(|sample| sample.address.unwrap().is_ipv4() == *v4).count() >= 2)
     });
     for sample in samples {
         // IPv4 believes an interface that it is told and asks for the target on the link; IPv6 has no way at all.
-        let failure = if sample.target.is_ipv4() { ProbeFailure::Timeout } else { ProbeFailure::NotSent };
+        let failure = if sample.address.unwrap().is_ipv4() { ProbeFailure::Timeout } else { ProbeFailure::NotSent };
         assert_eq!(sample.outcome, ProbeOutcome::Failed(failure), "{sample:?}");
     }
 }

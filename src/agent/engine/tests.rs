@@ -6,8 +6,8 @@ use super::*;
 use crate::{
     config,
     domain::{
-        Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeOutcome, ReadState, RouteKind,
-        RouterState,
+        Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeKind, ProbeOutcome, ReadState,
+        RouteKind, RouterState,
     },
     plan,
     select::Why,
@@ -132,7 +132,10 @@ impl World {
         let sample = ProbeSample {
             uplink: path.uplink,
             class: path.class.clone(),
-            target: path.targets[0],
+            target: 0,
+            kind: ProbeKind::Tcp,
+            address: None,
+            service_time: None,
             sent_at: self.now,
             outcome,
         };

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use super::{
     BASE, EXAMPLE, REFERENCE, parsed,
 };
 use crate::{
-    domain::{Category, Family, IspId, UplinkId},
+    domain::{Category, Family, IspId, Target, UplinkId},
     partners::Registry,
 };
 
@@ -139,9 +139,9 @@ prop_compose! {
         port in 1..=u16::MAX, window in 5..=1000_usize,
         down_after in 1..=100_u32, up_after in 1..=100_u32, targets in vec(any::<u8>(), 1..4),
     ) -> Probe {
-        let targets: Vec<IpAddr> = targets.into_iter().map(|last| Ipv4Addr::new(13, 107, 6, last).into()).collect();
+        let targets: Vec<Target> = targets.into_iter().map(|last| Target::tcp((Ipv4Addr::new(13, 107, 6, last), port).into())).collect();
         let targets = BTreeMap::from([("exchange".to_owned(), targets)]);
-        Probe { interval, timeout, port, window, down_after, up_after, targets }
+        Probe { interval, timeout, port, window, down_after, up_after, targets, ..Probe::default() }
     }
 }
 

@@ -8,7 +8,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const START: BootTime = BootTime(Duration::from_secs(1_000));
 
 fn path(uplink: u16, class: &str, targets: u16) -> ProbePath {
-    let targets = (0..targets).map(|port| SocketAddr::from(([192, 0, 2, 1], port + 1))).collect();
+    let targets = (0..targets).map(|port| Target::tcp(([192, 0, 2, 1], port + 1).into())).collect();
     ProbePath {
         uplink: UplinkId(uplink),
         class: ClassId::new(class),
@@ -130,7 +130,7 @@ fn neighbours_in_phase_are_different_uplinks() {
 #[test]
 fn targets_take_turns() {
     let sent = on_time(&mut schedule(&[path(0, "a", 3)]), after(700));
-    let ports: Vec<_> = sent.iter().take(6).map(|(_, assignment)| assignment.target.port()).collect();
+    let ports: Vec<_> = sent.iter().take(6).map(|(_, assignment)| assignment.target.port).collect();
     assert_eq!(ports, [1, 2, 3, 1, 2, 3]);
 }
 

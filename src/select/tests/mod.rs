@@ -87,11 +87,12 @@ fn config() -> Config {
         probe: Probe {
             interval: Duration::from_millis(500),
             timeout: Duration::from_millis(900),
-            port: 443,
             window: 20,
             down_after: 3,
             up_after: 2,
-            targets: BTreeMap::new(),
+            hold_down: Duration::ZERO,
+            flap_half_life: None,
+            ..Probe::default()
         },
         report: None,
         kernel: Kernel { mode: Mode::Enforce, nexthop_base: 0x7000_0000, ..Kernel::default() },

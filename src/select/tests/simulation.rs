@@ -6,9 +6,8 @@ use proptest::prelude::*;
 
 use super::{KDDI, Memory, NTT, PathInput, config, exchange, policy};
 use crate::{
-    config::Config,
     domain::{BootTime, ProbeFailure, ProbeOutcome, UplinkId},
-    quality::{PathQuality, Thresholds},
+    quality::{Observation, PathQuality, Thresholds},
     select::{Decision, Policy, decide},
 };
 
@@ -17,16 +16,6 @@ type Weather<'a> = dyn Fn(UplinkId, Duration) -> Option<f64> + 'a;
 
 /// One move: when (since the start), and to which uplink.
 type Move = (Duration, Option<UplinkId>);
-
-fn thresholds(config: &Config) -> Thresholds {
-    let probe = &config.probe;
-    Thresholds {
-        window: probe.window,
-        down_after: probe.down_after,
-        up_after: probe.up_after,
-        sla: config.policy.sla,
-    }
-}
 
 /// An agent with two uplinks, NTT (preferred) and KDDI.
 struct Agent<'a> {
@@ -44,7 +33,7 @@ const START: BootTime = BootTime(Duration::from_secs(5_000));
 impl<'a> Agent<'a> {
     fn new(weather: &'a Weather<'a>) -> Self {
         let config = config();
-        let quality = PathQuality::new(thresholds(&config), START);
+        let quality = PathQuality::new(Thresholds::of(&config), &[], START);
         Self {
             policy: policy(),
             interval: config.probe.interval,
@@ -61,7 +50,8 @@ impl<'a> Agent<'a> {
         for (known, uplink, sent, rtt) in self.results(span) {
             let outcome = rtt.map_or(ProbeOutcome::Failed(ProbeFailure::Timeout), ProbeOutcome::Answered);
             let now = START + known;
-            self.qualities.get_mut(&uplink).unwrap().observe(START + sent, outcome, now);
+            let probed = Observation { sent_at: START + sent, target: 0, outcome, service_time: None };
+            self.qualities.get_mut(&uplink).unwrap().observe(probed, now);
             self.decide(now);
         }
         self.moves
