@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    model::{Config, Fallback, Ipv6Source, Microsoft365Source, NextHopSpec, OnStop},
-    values::{OFF, in_percent, in_units},
+    model::{Config, Fallback, Ipv6Source, Microsoft365Source, NextHopSpec, OnStop, TrustSource},
+    values::{OFF, in_codes, in_percent, in_units, is_plain},
 };
-use crate::domain::IspId;
+use crate::domain::{Check, IspId, Target};
 
 /// Writes it so that it reads back to the same value.
 pub(super) fn effective(config: &Config) -> String {
@@ -107,15 +107,41 @@ fn destinations(to: &mut String, config: &Config) -> std::fmt::Result {
 
 fn probe(to: &mut String, config: &Config) -> std::fmt::Result {
     let probe = &config.probe;
-    writeln!(to, "\n[probe]\ninterval = \"{}\"", in_units(probe.interval))?;
+    let trust = match &probe.trust {
+        TrustSource::System => quoted("system"),
+        TrustSource::Off => quoted(OFF),
+        TrustSource::File(file) => path(file),
+    };
+    let half_life = probe.flap_half_life.map_or_else(|| OFF.to_owned(), in_units);
+    writeln!(to, "\n[probe]\nprofile = \"{}\"\ninterval = \"{}\"", probe.profile.as_str(), in_units(probe.interval))?;
     writeln!(to, "timeout = \"{}\"\nport = {}", in_units(probe.timeout), probe.port)?;
     writeln!(to, "window = {}\ndown_after = {}\nup_after = {}", probe.window, probe.down_after, probe.up_after)?;
+    writeln!(to, "degraded_after = {}\nrestored_after = {}", probe.degraded_after, probe.restored_after)?;
+    writeln!(to, "hold_down = \"{}\"\nflap_half_life = \"{half_life}\"", in_units(probe.hold_down))?;
+    writeln!(to, "quorum = {}\nca = {trust}\npassive = {}", probe.quorum, probe.passive)?;
+    writeln!(to, "resolvers = {}", list(probe.resolvers.iter().map(|server| quoted(&server.to_string()))))?;
     writeln!(to, "\n[probe.targets]")?;
     for (service, targets) in &probe.targets {
-        let targets = list(targets.iter().map(|target| quoted(&target.to_string())));
-        writeln!(to, "{} = {targets}", quoted(service))?;
+        writeln!(to, "{} = {}", quoted(service), list(targets.iter().map(target)))?;
     }
     Ok(())
+}
+
+/// The text form, in a table with what it does not say.
+fn target(target: &Target) -> String {
+    let text = quoted(&target.to_string());
+    if is_plain(target) {
+        return text;
+    }
+    match &target.check {
+        Check::Tcp { refusal_answers } => format!("{{ target = {text}, refusal_answers = {refusal_answers} }}"),
+        Check::Icmp | Check::Stun => text,
+        Check::Tls { server_name } => format!("{{ target = {text}, server_name = {} }}", quoted(server_name)),
+        Check::Http { server_name, status, .. } => {
+            let (name, status) = (quoted(server_name), quoted(&in_codes(status)));
+            format!("{{ target = {text}, server_name = {name}, status = {status} }}")
+        }
+    }
 }
 
 fn kernel(to: &mut String, config: &Config) -> std::fmt::Result {

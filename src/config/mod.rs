@@ -19,6 +19,7 @@ mod tests;
 
 use std::{fs::File, io::Read, path::Path};
 
+use crate::domain::Target;
 use finding::Wrong;
 pub use finding::{ConfigError, Finding};
 pub use model::{
@@ -59,6 +60,14 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
         return Err(too_large(file));
     }
     tables::parse(text, file)
+}
+
+/// A target in the text form of `[probe.targets]`; `port` is that of a bare address or name.
+///
+/// # Errors
+/// What is wrong with it and what to write instead, as one sentence.
+pub fn target(text: &str, port: u16) -> Result<Target, String> {
+    values::parse_target(text, port).map_err(|Wrong { problem, fix }| format!("{problem}; {fix}"))
 }
 
 fn too_large(file: &Path) -> ConfigError {

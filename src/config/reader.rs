@@ -199,6 +199,11 @@ impl<'d> Item<'d> {
         matches!(self.value, DeValue::String(_))
     }
 
+    /// Whether it is a table.
+    pub fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
     /// It as a table.
     pub fn into_section(self) -> Option<Section<'d>> {
         let Self { document, path, span, value } = self;
@@ -212,10 +217,15 @@ impl<'d> Item<'d> {
 
     /// What it lists with the place of each; itself alone, when it is not a list. `none` is said of an empty one.
     pub fn elements<T>(self, none: &str, read: impl Fn(&Item<'_>) -> Result<T, Wrong>) -> Vec<Placed<T>> {
+        self.each(none, |item| item.placed(&read))
+    }
+
+    /// As [`Item::elements`], for elements that are more than one value.
+    pub fn each<T>(self, none: &str, read: impl Fn(Self) -> Option<Placed<T>>) -> Vec<Placed<T>> {
         if matches!(&self.value, DeValue::Array(array) if array.is_empty()) {
             self.report(Wrong::new("the list is empty", none));
         }
-        self.elements_or_none(read)
+        self.into_items().into_iter().filter_map(read).collect()
     }
 
     /// As [`Item::elements`], where an empty list has a meaning.

@@ -41,7 +41,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     let ring = isps::read(&mut root, registry);
     let policy = policy::read(root.section("policy"), &ring.names, registry);
     let destinations = destinations::read(root.section("destinations"), &base);
-    let probe = probe::read(root.section("probe"), &destinations);
+    let probe = probe::read(root.section("probe"), &destinations, &base);
     let report = root.optional_section("report").map(|section| report::read(section, &base));
     let kernel = kernel::read(root.section("kernel"));
     let control = control::read(root.section("control"));

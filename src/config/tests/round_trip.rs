@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,13 +13,13 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{
     super::{
         Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Report, ServiceTags, Site, Sla, StaticList, Uplink,
-        effective, parse,
+        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
+        TrustSource, Uplink, effective, parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
 use crate::{
-    domain::{Category, Family, IspId, Target, UplinkId},
+    domain::{Category, Check, Family, Host, IspId, Target, UplinkId},
     partners::Registry,
 };
 
@@ -133,15 +134,46 @@ prop_compose! {
     }
 }
 
+/// Targets of every kind, with and without what only a table can say.
+fn target() -> impl Strategy<Value = Target> {
+    let host = prop_oneof![
+        any::<u8>().prop_map(|last| Host::Address(Ipv4Addr::new(13, 107, 6, last).into())),
+        any::<u16>().prop_map(|last| Host::Address(Ipv6Addr::new(0x2620, 0x1ec, 4, 0, 0, 0, 0, last).into())),
+        "[a-z][a-z0-9]{0,5}\\.[a-z]{2,5}".prop_map(|name| Host::Name(name.into())),
+    ];
+    let name = option::of("[a-z]{1,5}\\.example".prop_map(Arc::<str>::from));
+    let detail = (any::<bool>(), name, "/[!$-.0-9:;<=>@A-Z\\[\\\\a-z|~]{0,5}", 100..300_u16, 300..600_u16);
+    (0..5_u8, host, 1..=u16::MAX, detail).prop_map(|(kind, host, port, (flag, name, path, first, last))| {
+        let server_name = name.unwrap_or_else(|| host.to_string().into());
+        let check = match kind {
+            0 => Check::Tcp { refusal_answers: flag },
+            1 => Check::Icmp,
+            2 => Check::Stun,
+            3 => Check::Tls { server_name },
+            _ => Check::Http { secure: flag, server_name, path: path.into(), status: first..=last },
+        };
+        Target { host, port: if kind == 1 { 0 } else { port }, check, within: None }
+    })
+}
+
 prop_compose! {
     fn probe()(
+        profile in select(Profile::ALL.to_vec()),
         interval in span(50..=3_600_000), timeout in span(10..=10_000),
         port in 1..=u16::MAX, window in 5..=1000_usize,
-        down_after in 1..=100_u32, up_after in 1..=100_u32, targets in vec(any::<u8>(), 1..4),
+        counts in [1..=100_u32, 1..=100_u32, 1..=100_u32, 1..=100_u32],
+        hold_down in span(0..=3_600_000), flap_half_life in option::of(span(10_000..=3_600_000)),
+        quorum in 1..=16_u32, passive in any::<bool>(),
+        trust in prop_oneof![Just(TrustSource::System), path().prop_map(TrustSource::File)],
+        resolvers in vec(any::<u8>().prop_map(|last| Ipv4Addr::new(192, 0, 2, last).into()), 0..4),
+        targets in vec(target(), 1..4),
     ) -> Probe {
-        let targets: Vec<Target> = targets.into_iter().map(|last| Target::tcp((Ipv4Addr::new(13, 107, 6, last), port).into())).collect();
         let targets = BTreeMap::from([("exchange".to_owned(), targets)]);
-        Probe { interval, timeout, port, window, down_after, up_after, targets, ..Probe::default() }
+        let [down_after, up_after, degraded_after, restored_after] = counts;
+        Probe {
+            profile, interval, timeout, port, window, down_after, up_after, degraded_after, restored_after,
+            hold_down, flap_half_life, quorum, trust, resolvers, passive, targets,
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn split_port(authority: &str) -> Option<(&str, u16)> {
 }
 
 /// A name that DNS can hold (RFC 1123), or an address.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     if host.contains(':') {
         return true;
     }

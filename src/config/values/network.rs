@@ -91,9 +91,17 @@ pub(in super::super) fn address(item: &Item<'_>) -> Result<IpAddr, Wrong> {
     let address: IpAddr = written
         .parse()
         .map_err(|_| Wrong::new(format!("{said} is not an address"), "use an IPv4 or IPv6 address"))?;
+    public(address).map(|()| address)
+}
+
+/// Whether an address is one of the internet.
+pub(super) fn public(address: IpAddr) -> Result<(), Wrong> {
     match reserved(IpNet::from(address)) {
-        None => Ok(address),
-        Some(what) => Err(Wrong::new(format!("{said} is {what}"), "use an address of the public internet")),
+        None => Ok(()),
+        Some(what) => {
+            let said = quoted(&address.to_string());
+            Err(Wrong::new(format!("{said} is {what}"), "use an address of the public internet"))
+        }
     }
 }
 
