@@ -22,6 +22,7 @@ mod privilege;
 mod protected;
 mod reconcile;
 mod reporting;
+mod resolvers;
 mod roster;
 mod snapshot;
 

@@ -4,12 +4,9 @@
 //! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
 
 mod router;
+mod targets;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::Ipv6Net;
 
@@ -18,7 +15,7 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, Host, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
+        BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
         ProbeSample, Target, UplinkAttachment, UplinkId, ZoneId,
     },
     partners::Registry,
@@ -56,6 +53,8 @@ pub struct Engine {
     pub(super) attachments: Attachments,
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
+    /// What is measured for each class of the catalogue.
+    targets: BTreeMap<ClassId, Arc<[Target]>>,
     /// What each class's first decision goes on from; later ones go on from the decision before.
     starts: BTreeMap<ClassId, Memory>,
     version: u64,
@@ -79,10 +78,13 @@ impl Engine {
         for class in roster.classes() {
             starts.insert(class.id.clone(), Memory { since: now, ..Memory::default() });
         }
+        let mut targets = BTreeMap::new();
         for class in catalogue.classes() {
+            let of_class = targets::of_class(&config.probe, &catalogue, class);
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
-                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, &[], now));
+                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, &of_class, now));
             }
+            targets.insert(class.id.clone(), of_class);
         }
         Self {
             config,
@@ -101,6 +103,7 @@ impl Engine {
             attachments: Attachments::new(),
             paths,
             decisions: BTreeMap::new(),
+            targets,
             starts,
             version: 0,
         }
@@ -209,32 +212,14 @@ impl Engine {
     fn probe_path(&self, class: &ClassId, uplink: UplinkId) -> Option<ProbePath> {
         let family = self.catalogue.class(class)?.family;
         let attachment = self.attachments.get(&(uplink, family))?.as_ref().ok()?;
-        let targets = self.targets(class)?;
+        let targets = self.targets.get(class).filter(|targets| !targets.is_empty())?;
         Some(ProbePath {
             uplink,
             class: class.clone(),
             interface: self.config.uplink(uplink).interface.clone(),
             source: attachment.source,
-            targets,
+            targets: Arc::clone(targets),
         })
-    }
-
-    /// Targets of a class: the owner's for its service, else the catalogue's.
-    fn targets(&self, id: &ClassId) -> Option<Arc<[Target]>> {
-        let class = self.catalogue.class(id)?;
-        let port = self.config.probe.port;
-        let at = |address: &IpAddr| Target::tcp(SocketAddr::new(*address, port));
-        let of_family = |target: &&Target| match &target.host {
-            Host::Address(address) => Family::of(*address) == class.family,
-            Host::Name(_) => true,
-        };
-        let own = self.config.probe.targets.get(&*class.service).into_iter().flatten();
-        let own: Arc<[Target]> = own.filter(of_family).cloned().collect();
-        if !own.is_empty() {
-            return Some(own);
-        }
-        let targets: Arc<[Target]> = self.catalogue.targets(id).iter().map(at).collect();
-        (!targets.is_empty()).then_some(targets)
     }
 
     fn decide(&mut self, id: &ClassId, now: BootTime) -> Vec<EventKind> {

@@ -10,7 +10,7 @@
 //! | `statement` | what an endpoint set, a tag or a static list says of its prefixes; all of that gathered |
 //! | `merge` | all statements to destinations and classes |
 //! | `index` | longest match |
-//! | `targets` | the addresses that represent a class in measurements |
+//! | `targets`, `front_doors` | the addresses and the names that represent a class in measurements |
 //!
 //! A prefix that several sources list keeps all of them. Its attributes are those of the most trusted source, in the
 //! order of [`crate::domain::Source`]; among Microsoft 365 endpoint sets those of the most demanding category, then of
@@ -20,6 +20,7 @@
 //! in the order in which the configuration names them.
 
 mod document;
+mod front_doors;
 mod index;
 mod merge;
 mod microsoft365;
@@ -41,6 +42,7 @@ use crate::{
     domain::{Category, Class, ClassId, Destination, Source},
 };
 
+pub use front_doors::front_doors;
 use index::{Index, Row};
 pub use refusal::CatalogueError;
 use statement::{Facts, Gathered};
