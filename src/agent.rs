@@ -180,7 +180,11 @@ impl Agent {
         let watcher =
             tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
-        let settings = ProbeSettings { interval: config.probe.interval, timeout: config.probe.timeout };
+        let settings = ProbeSettings {
+            interval: config.probe.interval,
+            timeout: config.probe.timeout,
+            resolvers: config.probe.resolvers.as_slice().into(),
+        };
         let (paths, paths_receiver) = watch::channel(Arc::from([]));
         let (sample_sender, samples) = mpsc::channel(256);
         tokio::spawn(probe::run(settings, paths_receiver, sample_sender));

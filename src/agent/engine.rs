@@ -218,6 +218,8 @@ impl Engine {
             class: class.clone(),
             interface: self.config.uplink(uplink).interface.clone(),
             source: attachment.source,
+            family,
+            resolvers: Arc::from([]),
             targets: Arc::clone(targets),
         })
     }

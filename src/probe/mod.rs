@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{
     clock::boot_time,
-    domain::{BootTime, ClassId, Host, ProbeSample, Target, UplinkId},
+    domain::{BootTime, ClassId, Family, Host, ProbeSample, Target, UplinkId},
 };
 
 /// Least time between two warnings that probes fail for a reason of this machine.
@@ -57,17 +57,23 @@ pub struct ProbePath {
     pub interface: String,
     /// Source address on it.
     pub source: Option<IpAddr>,
+    /// Family of the class: names of targets are looked up for it.
+    pub family: Family,
+    /// Name servers to ask through this uplink, where the settings name none.
+    pub resolvers: Arc<[IpAddr]>,
     /// Targets, rotated; a path without any is not probed.
     pub targets: Arc<[Target]>,
 }
 
 /// How often, and how long to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeSettings {
-    /// Mean time between two probes of one path; at least 10 ms.
+    /// Mean time between two probes of one path while nothing is amiss; at least 10 ms.
     pub interval: Duration,
     /// Loss threshold: an answer after it counts as lost (RFC 7680 section 2.4).
     pub timeout: Duration,
+    /// Name servers for the names of targets; those of each path when empty.
+    pub resolvers: Arc<[IpAddr]>,
 }
 
 /// Probes the paths of the newest list until the receiver of samples is gone. Paths that stay in the list keep their

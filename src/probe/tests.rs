@@ -8,8 +8,11 @@ use super::*;
 use crate::domain::{ProbeFailure, ProbeOutcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const SETTINGS: ProbeSettings =
-    ProbeSettings { interval: Duration::from_millis(20), timeout: Duration::from_millis(800) };
+const INTERVAL: Duration = Duration::from_millis(20);
+
+fn settings() -> ProbeSettings {
+    ProbeSettings { interval: INTERVAL, timeout: Duration::from_millis(800), resolvers: Arc::from([]) }
+}
 
 struct Task {
     paths: watch::Sender<Arc<[ProbePath]>>,
@@ -20,7 +23,7 @@ struct Task {
 fn start(list: Vec<ProbePath>, capacity: usize) -> Task {
     let (paths, list) = watch::channel(Arc::from(list));
     let (sender, samples) = mpsc::channel(capacity);
-    Task { paths, samples, handle: tokio::spawn(run(SETTINGS, list, sender)) }
+    Task { paths, samples, handle: tokio::spawn(run(settings(), list, sender)) }
 }
 
 async fn next(samples: &mut mpsc::Receiver<ProbeSample>) -> ProbeSample {
@@ -37,6 +40,8 @@ fn path(class: &str, interface: &str, target: SocketAddr) -> ProbePath {
         class: ClassId::new(class),
         interface: interface.to_owned(),
         source: None,
+        family: Family::of(target.ip()),
+        resolvers: Arc::from([]),
         targets: [Target::tcp(target)].into(),
     }
 }
@@ -92,7 +97,7 @@ async fn a_new_list_takes_effect_while_it_runs() {
 async fn a_full_channel_makes_it_wait_and_what_it_missed_is_not_made_up_for() {
     let (_listener, target) = listener();
     let mut task = start(vec![path("a", "lo", target)], 1);
-    sleep(SETTINGS.interval * 25).await;
+    sleep(INTERVAL * 25).await;
     let resumed = boot_time();
     let mut old = 0;
     while next(&mut task.samples).await.sent_at < resumed {
@@ -112,5 +117,5 @@ async fn a_missing_interface_is_reported_at_the_ordinary_rate() {
         last = next(&mut task.samples).await;
         assert_eq!(last.outcome, ProbeOutcome::Failed(ProbeFailure::NotSent));
     }
-    assert!(last.sent_at.since(first.sent_at) >= SETTINGS.interval * 10);
+    assert!(last.sent_at.since(first.sent_at) >= INTERVAL * 10);
 }

@@ -1,13 +1,13 @@
 //! The prober under test, run inside a router's namespace.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use peerward::{
-    domain::{ClassId, ProbeOutcome, ProbeSample, Target, UplinkId},
+    domain::{ClassId, Family, ProbeOutcome, ProbeSample, Target, UplinkId},
     probe::{self, ProbePath, ProbeSettings},
 };
 use peerward_lab::Namespace;
@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Long enough for the slowest machine; nothing waits for its end when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-pub const SETTINGS: ProbeSettings =
-    ProbeSettings { interval: Duration::from_millis(50), timeout: Duration::from_millis(700) };
+pub const TIMEOUT: Duration = Duration::from_millis(700);
+pub const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Probes from `router` until `enough` is satisfied with the samples so far.
 pub fn probe(
@@ -29,7 +29,8 @@ pub fn probe(
         runtime.block_on(async {
             let (_paths, list) = watch::channel(Arc::from(list));
             let (sender, mut receiver) = mpsc::channel(16);
-            tokio::spawn(probe::run(SETTINGS, list, sender));
+            let settings = ProbeSettings { interval: INTERVAL, timeout: TIMEOUT, resolvers: Arc::from([]) };
+            tokio::spawn(probe::run(settings, list, sender));
             let mut samples = Vec::new();
             let deadline = Instant::now() + PATIENCE;
             while !enough(&samples) {
@@ -44,12 +45,15 @@ pub fn probe(
 
 /// Uplink `wanN` to one target.
 pub fn path(uplink: u16, target: &str) -> ProbePath {
+    let target: SocketAddr = target.parse().unwrap();
     ProbePath {
         uplink: UplinkId(uplink),
-        class: ClassId::new(target),
+        class: ClassId::new(&target.to_string()),
         interface: format!("wan{uplink}"),
         source: None,
-        targets: [Target::tcp(target.parse().unwrap())].into(),
+        family: Family::of(target.ip()),
+        resolvers: Arc::from([]),
+        targets: [Target::tcp(target)].into(),
     }
 }
 

@@ -12,7 +12,7 @@ use peerward::{
 use peerward_lab::Namespace;
 
 use crate::{
-    prober::{SETTINGS, answered, path, probe},
+    prober::{INTERVAL, TIMEOUT, answered, path, probe},
     scene::{
         BLACK_HOLE, Branch, CLOSED, Isp, NOWHERE, SERVICE_V4, SERVICE_V6, add_defaults, addresses, connect, net,
         time_waits,
@@ -29,7 +29,7 @@ pub fn by_its_uplink() {
 
     for sample in &samples {
         let ProbeOutcome::Answered(rtt) = sample.outcome else { panic!("{sample:?}") };
-        assert!(rtt < SETTINGS.timeout, "{sample:?}");
+        assert!(rtt < TIMEOUT, "{sample:?}");
     }
     for (uplink, isp) in branch.isps.iter().enumerate() {
         let callers =
@@ -111,7 +111,7 @@ pub fn rate() {
     let started = Instant::now();
     let seconds = Duration::from_secs(3);
     probe(&branch.router, vec![path(1, SERVICE_V4)], |_| started.elapsed() >= seconds);
-    let slots = started.elapsed().div_duration_f64(SETTINGS.interval) + 1.0;
+    let slots = started.elapsed().div_duration_f64(INTERVAL) + 1.0;
     let arrived = branch.isps[1].callers().len();
     assert!(arrived as f64 <= slots, "{arrived} in {slots} slots");
     assert!(arrived as f64 >= slots / 3.0, "{arrived} in {slots} slots");

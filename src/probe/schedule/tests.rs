@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::Family;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const START: BootTime = BootTime(Duration::from_secs(1_000));
@@ -14,6 +15,8 @@ fn path(uplink: u16, class: &str, targets: u16) -> ProbePath {
         class: ClassId::new(class),
         interface: format!("wan{uplink}"),
         source: None,
+        family: Family::Ipv4,
+        resolvers: Arc::from([]),
         targets,
     }
 }
