@@ -5,6 +5,7 @@
 
 mod destination;
 mod event;
+pub mod exponential;
 mod measure;
 mod names;
 mod policy_rule;

@@ -16,6 +16,7 @@
 
 mod figures;
 mod path;
+mod sketch;
 mod sla;
 mod window;
 
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 pub use figures::Figures;
 pub use path::PathQuality;
+pub use sketch::Sketch;
 
 use crate::{
     config::{Config, Sla},

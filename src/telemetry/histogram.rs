@@ -1,16 +1,15 @@
-//! Base-2 exponential histogram of OpenTelemetry's metrics data model, positive values only.
+//! Base-2 exponential histogram of OpenTelemetry's metrics data model, positive values only; the arithmetic is in
+//! [`crate::domain::exponential`].
 //!
-//! Bucket `index` at `scale` holds values in `(base^index, base^(index + 1)]` with `base = 2^(2^-scale)`. The histogram
-//! starts at the finest scale and halves its resolution whenever the values would spread over more than
+//! The histogram starts at the finest scale and halves its resolution whenever the values would spread over more than
 //! [`MAX_BUCKETS`]. A path whose RTT stays within a factor of 1.5 keeps buckets less than 0.6 % wide.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::domain::exponential::{FINEST_SCALE, bucket_of};
+
 /// Most buckets from the smallest to the largest value.
 pub const MAX_BUCKETS: usize = 80;
-
-/// Finest scale: buckets 0.07 % wide, still far from the rounding error of the logarithm.
-const FINEST_SCALE: i32 = 10;
 
 /// Durations in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +95,7 @@ impl Histogram {
     /// Coarsens until `seconds` fits beside what is there; its index.
     fn make_room_for(&mut self, seconds: f64) -> i32 {
         loop {
-            let index = index_of(seconds, self.scale);
+            let index = bucket_of(seconds, self.scale);
             let first = self.buckets.keys().next().map_or(index, |&first| first.min(index));
             let last = self.buckets.keys().next_back().map_or(index, |&last| last.max(index));
             // Indexes are within ±2^21 at the finest scale: the difference does not overflow.
@@ -118,18 +117,12 @@ impl Histogram {
     }
 }
 
-/// Index of the bucket of a positive normal value. Upper bounds are inclusive.
-#[allow(clippy::cast_possible_truncation, reason = "|log2| of a duration is below 65, times 2^10 at most")]
-fn index_of(seconds: f64, scale: i32) -> i32 {
-    let position = seconds.log2() * f64::from(scale).exp2();
-    position.ceil() as i32 - 1
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::exponential::bounds_of;
 
     fn of(values: impl IntoIterator<Item = Duration>) -> Histogram {
         let mut histogram = Histogram::default();
@@ -139,22 +132,6 @@ mod tests {
 
     fn millis(value: u64) -> Duration {
         Duration::from_millis(value)
-    }
-
-    /// Lower (exclusive) and upper (inclusive) bound of a bucket.
-    fn bounds(index: i32, scale: i32) -> (f64, f64) {
-        let width = f64::from(-scale).exp2();
-        ((f64::from(index) * width).exp2(), (f64::from(index + 1) * width).exp2())
-    }
-
-    #[test]
-    fn powers_of_two_lie_in_the_bucket_that_they_end() {
-        for exponent in -10..4 {
-            let value = f64::from(exponent).exp2();
-            assert_eq!(index_of(value, 0), exponent - 1, "{value} s at scale 0");
-            assert_eq!(index_of(value, 3), (exponent << 3) - 1, "{value} s at scale 3");
-            assert_eq!(index_of(value, -1), (exponent - 1) >> 1, "{value} s at scale -1");
-        }
     }
 
     #[test]
@@ -194,7 +171,7 @@ mod tests {
             prop_assert!(counts.len() <= MAX_BUCKETS);
             prop_assert_eq!(counts.iter().sum::<u64>(), values.len() as u64);
             for (index, &count) in (offset..).zip(&counts) {
-                let (low, high) = bounds(index, histogram.scale());
+                let (low, high) = bounds_of(index, histogram.scale());
                 let inside = |value: &&Duration| {
                     let seconds = value.as_secs_f64();
                     // Rounding of the logarithm may put a value on the other side of a bound that it touches.
@@ -210,7 +187,7 @@ mod tests {
             let histogram = of(nanos.iter().copied().map(Duration::from_nanos));
             let finer = histogram.scale() + 1;
             let (low, high) = (histogram.min().unwrap(), histogram.max().unwrap());
-            let span = index_of(high, finer) - index_of(low, finer);
+            let span = bucket_of(high, finer) - bucket_of(low, finer);
             prop_assert!(finer > FINEST_SCALE || usize::try_from(span).unwrap() >= MAX_BUCKETS);
         }
     }
