@@ -249,8 +249,15 @@ pub struct HandshakeView {
     pub span_s: u64,
     /// Handshakes completed.
     pub completed: u64,
+    /// Handshakes completed only after the SYN was sent again, counted in `completed` too: something was lost. They
+    /// have no part in the times, because nobody can tell which SYN was answered (Karn's algorithm).
+    #[serde(default)]
+    pub repeated: u64,
     /// Handshakes that nobody answered.
     pub unanswered: u64,
+    /// Handshakes that were answered with RST: something is there, but not the service.
+    #[serde(default)]
+    pub refused: u64,
     /// Smallest time from SYN to SYN-ACK, milliseconds.
     pub rtt_min_ms: Option<f64>,
     /// Median, milliseconds.
