@@ -363,11 +363,14 @@ impl Agent {
             return;
         }
         let Some((uplink, isp)) = self.names.get(usize::from(sample.uplink.0)).cloned() else { return };
-        if sample.outcome == ProbeOutcome::Overdue {
-            return;
-        }
-        let rtt = sample.outcome.rtt();
-        self.record(Record::Probe { at: sample.sent_at, uplink, isp, class: sample.class.clone(), rtt });
+        let outcome = match sample.outcome {
+            ProbeOutcome::Answered(rtt) => Ok(rtt),
+            ProbeOutcome::Failed(failure) => Err(failure),
+            // The last word on it is yet to come.
+            ProbeOutcome::Overdue => return,
+        };
+        let (class, kind, service_time) = (sample.class.clone(), sample.kind, sample.service_time);
+        self.record(Record::Probe { at: sample.sent_at, uplink, isp, class, kind, outcome, service_time });
     }
 
     fn record(&mut self, record: Record) {

@@ -31,6 +31,34 @@ pub enum ProbeFailure {
 }
 
 impl ProbeFailure {
+    /// Every failure.
+    pub const ALL: [Self; 9] = [
+        Self::Timeout,
+        Self::Refused,
+        Self::Unreachable,
+        Self::NotSent,
+        Self::Untrusted,
+        Self::Unexpected,
+        Self::Stalled,
+        Self::MtuHole,
+        Self::NotResolved,
+    ];
+
+    /// The word that JSON and telemetry see; people are told by [`Display`](fmt::Display).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::NotSent => "not-sent",
+            Self::Untrusted => "untrusted",
+            Self::Unexpected => "unexpected",
+            Self::Stalled => "stalled",
+            Self::MtuHole => "mtu-hole",
+            Self::NotResolved => "not-resolved",
+        }
+    }
+
     /// Whether something on the way answers in the target's stead, or lets only part of the answer through: such a path
     /// must not pass for a healthy one because a bare handshake works.
     pub fn is_interference(self) -> bool {

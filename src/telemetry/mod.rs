@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     config::Report,
     domain::{
-        BootTime, ClassId, Event,
+        BootTime, ClassId, Event, ProbeFailure, ProbeKind,
         view::{ReportingView, Snapshot},
     },
 };
@@ -44,8 +44,23 @@ pub enum Record {
         isp: Arc<str>,
         /// Class.
         class: ClassId,
-        /// RTT, none when lost.
-        rtt: Option<Duration>,
+        /// How it was probed.
+        kind: ProbeKind,
+        /// RTT of the answer, or why there was none.
+        outcome: Result<Duration, ProbeFailure>,
+        /// Until the TLS handshake was done or the first byte of an HTTP answer was there; for kinds that have it.
+        service_time: Option<Duration>,
+    },
+    /// One handshake of a forwarded connection, by names.
+    Handshake {
+        /// Uplink.
+        uplink: Arc<str>,
+        /// ISP.
+        isp: Arc<str>,
+        /// Class.
+        class: ClassId,
+        /// From SYN to SYN-ACK, as the uplink saw them.
+        rtt: Duration,
     },
     /// Something happened.
     Event(Event),

@@ -1,9 +1,9 @@
 //! Adds up what was observed between two reports.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Record, histogram::Histogram};
-use crate::domain::{BootTime, ClassId, Event, EventKind};
+use crate::domain::{BootTime, ClassId, Event, EventKind, ProbeFailure, ProbeKind};
 
 /// A path by its names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,13 +16,42 @@ pub struct PathKey {
     pub class: ClassId,
 }
 
-/// Probes of one path.
+/// What one path met.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PathTally {
-    /// RTT of the answered ones.
+    /// RTT of the answered probes, of whatever kind.
     pub rtt: Histogram,
-    /// Lost ones.
-    pub lost: u64,
+    /// Probes by kind.
+    pub probes: BTreeMap<ProbeKind, KindTally>,
+    /// RTT of users' handshakes.
+    pub handshakes: Histogram,
+}
+
+/// Probes of one kind on one path.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KindTally {
+    /// Answered ones.
+    pub answered: u64,
+    /// The others, by what went wrong: as rarely as it does, there is no entry.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// What the service took.
+    pub service_time: Histogram,
+}
+
+impl PathTally {
+    fn probe(&mut self, kind: ProbeKind, outcome: Result<Duration, ProbeFailure>, service_time: Option<Duration>) {
+        let probes = self.probes.entry(kind).or_default();
+        match outcome {
+            Ok(rtt) => {
+                probes.answered += 1;
+                self.rtt.record(rtt);
+            }
+            Err(failure) => *probes.failed.entry(failure.as_str()).or_default() += 1,
+        }
+        if let Some(time) = service_time {
+            probes.service_time.record(time);
+        }
+    }
 }
 
 /// What was observed in a span of time.
@@ -32,7 +61,7 @@ pub struct Interval {
     pub from: BootTime,
     /// Its end.
     pub to: BootTime,
-    /// Probes by path.
+    /// Probes and handshakes by path.
     pub paths: BTreeMap<PathKey, PathTally>,
     /// How often each class changed its uplink.
     pub changes: BTreeMap<ClassId, u64>,
@@ -54,12 +83,11 @@ impl Recorder {
     /// Counts one record.
     pub fn record(&mut self, record: Record) {
         match record {
-            Record::Probe { uplink, isp, class, rtt, .. } => {
-                let tally = self.interval.paths.entry(PathKey { uplink, isp, class }).or_default();
-                match rtt {
-                    Some(rtt) => tally.rtt.record(rtt),
-                    None => tally.lost += 1,
-                }
+            Record::Probe { uplink, isp, class, kind, outcome, service_time, .. } => {
+                self.path(PathKey { uplink, isp, class }).probe(kind, outcome, service_time);
+            }
+            Record::Handshake { uplink, isp, class, rtt } => {
+                self.path(PathKey { uplink, isp, class }).handshakes.record(rtt);
             }
             Record::Event(event) => self.record_event(event),
         }
@@ -82,6 +110,10 @@ impl Recorder {
         interval
     }
 
+    fn path(&mut self, path: PathKey) -> &mut PathTally {
+        self.interval.paths.entry(path).or_default()
+    }
+
     fn record_event(&mut self, event: Event) {
         if let EventKind::PrefixActivePath { class, .. } = &event.kind {
             *self.interval.changes.entry(class.clone()).or_default() += 1;
@@ -98,22 +130,46 @@ impl Interval {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(seconds: u64) -> BootTime {
         BootTime(Duration::from_secs(seconds))
     }
 
-    fn probe(uplink: &str, rtt_ms: Option<u64>) -> Record {
+    fn millis(value: u64) -> Duration {
+        Duration::from_millis(value)
+    }
+
+    fn probe_of(uplink: &str, kind: ProbeKind, outcome: Result<u64, ProbeFailure>, service: Option<u64>) -> Record {
         Record::Probe {
             at: at(1),
             uplink: uplink.into(),
             isp: "north".into(),
             class: ClassId::new("m365.exchange.ipv4"),
-            rtt: rtt_ms.map(Duration::from_millis),
+            kind,
+            outcome: outcome.map(millis),
+            service_time: service.map(millis),
         }
+    }
+
+    fn probe(uplink: &str, rtt_ms: Option<u64>) -> Record {
+        probe_of(uplink, ProbeKind::Tcp, rtt_ms.ok_or(ProbeFailure::Timeout), None)
+    }
+
+    fn handshake(uplink: &str, rtt_ms: u64) -> Record {
+        Record::Handshake {
+            uplink: uplink.into(),
+            isp: "north".into(),
+            class: ClassId::new("m365.exchange.ipv4"),
+            rtt: millis(rtt_ms),
+        }
+    }
+
+    /// The one path of the interval.
+    fn only_path(mut recorder: Recorder) -> PathTally {
+        let paths: Vec<_> = recorder.take_interval(at(10)).paths.into_values().collect();
+        let [path] = paths.try_into().unwrap();
+        path
     }
 
     fn moved() -> Event {
@@ -139,9 +195,39 @@ mod tests {
         let counts: Vec<(&str, u64, u64)> = interval
             .paths
             .iter()
-            .map(|(path, tally)| (path.uplink.as_ref(), tally.rtt.count(), tally.lost))
+            .map(|(path, tally)| {
+                let tcp = &tally.probes[&ProbeKind::Tcp];
+                (path.uplink.as_ref(), tally.rtt.count(), tcp.failed.values().sum())
+            })
             .collect();
         assert_eq!(counts, [("wan0", 2, 1), ("wan1", 1, 0)]);
+    }
+
+    #[test]
+    fn kinds_and_failures_are_told_apart() {
+        let mut recorder = Recorder::new(at(0));
+        recorder.record(probe_of("wan0", ProbeKind::Tls, Ok(10), Some(31)));
+        recorder.record(probe_of("wan0", ProbeKind::Tls, Err(ProbeFailure::Untrusted), None));
+        recorder.record(probe_of("wan0", ProbeKind::Tls, Err(ProbeFailure::Untrusted), None));
+        recorder.record(probe_of("wan0", ProbeKind::Icmp, Err(ProbeFailure::Timeout), None));
+
+        let path = only_path(recorder);
+        let (tls, icmp) = (&path.probes[&ProbeKind::Tls], &path.probes[&ProbeKind::Icmp]);
+        assert_eq!((tls.answered, icmp.answered), (1, 0));
+        assert_eq!(tls.failed.clone().into_iter().collect::<Vec<_>>(), [("untrusted", 2)]);
+        assert_eq!(icmp.failed.clone().into_iter().collect::<Vec<_>>(), [("timeout", 1)]);
+        assert_eq!((tls.service_time.count(), tls.service_time.max()), (1, Some(0.031)));
+        assert_eq!(path.rtt.max(), Some(0.01), "the service takes longer than the path");
+    }
+
+    #[test]
+    fn handshakes_of_users_are_never_mixed_with_probes() {
+        let mut recorder = Recorder::new(at(0));
+        recorder.record(handshake("wan0", 40));
+        recorder.record(probe("wan0", Some(10)));
+        let path = only_path(recorder);
+        assert_eq!((path.rtt.count(), path.rtt.max()), (1, Some(0.01)));
+        assert_eq!((path.handshakes.count(), path.handshakes.min()), (1, Some(0.04)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod key {
     pub const PATH_STATE: &str = "peering.path.state";
     /// What came of a probe.
     pub const PROBE_OUTCOME: &str = "peering.probe.outcome";
+    /// How a path was probed.
+    pub const PROBE_KIND: &str = "peering.probe.kind";
     /// One of our two tables.
     pub const TABLE: &str = "peering.table";
     /// `ipv4` or `ipv6` (OpenTelemetry).
@@ -61,12 +63,23 @@ const fn instrument(name: &'static str, kind: Kind, unit: &'static str) -> Instr
 
 /// RTT of answered probes.
 pub const PATH_RTT: Instrument = instrument("peering.path.rtt", Kind::DeltaHistogram, "s");
-/// Probes by outcome.
+/// What the service took, by kind of probe.
+pub const PATH_SERVICE_TIME: Instrument = instrument("peering.path.service_time", Kind::DeltaHistogram, "s");
+/// Handshakes of forwarded connections: what users felt, never mixed with what probes measured.
+pub const PATH_HANDSHAKE_RTT: Instrument = instrument("peering.path.handshake.rtt", Kind::DeltaHistogram, "s");
+/// Probes by kind and outcome.
 pub const PATH_PROBES: Instrument = instrument("peering.path.probes", Kind::DeltaCounter, "{probe}");
 /// Loss over the path's window.
 pub const PATH_LOSS: Instrument = instrument("peering.path.loss", Kind::Gauge, "1");
+/// Lower bound of the path's loss with 95 % confidence. Not below the name of the loss itself: by OpenTelemetry's rules a
+/// name is a metric or a namespace, not both.
+pub const PATH_LOSS_LOWER: Instrument = instrument("peering.path.loss_lower_bound", Kind::Gauge, "1");
+/// Upper bound of it.
+pub const PATH_LOSS_UPPER: Instrument = instrument("peering.path.loss_upper_bound", Kind::Gauge, "1");
 /// Delay variation over the path's window.
 pub const PATH_JITTER: Instrument = instrument("peering.path.jitter", Kind::Gauge, "s");
+/// Delay variation, smoothed exponentially.
+pub const PATH_JITTER_SMOOTHED: Instrument = instrument("peering.path.jitter_smoothed", Kind::Gauge, "s");
 /// One point per possible state.
 pub const PATH_STATE: Instrument = instrument("peering.path.state", Kind::UpDownCounter, "{path}");
 /// Whether the class is on the path.
@@ -106,11 +119,16 @@ pub const REPORT_REJECTED: Instrument = instrument("peering.agent.report.rejecte
 
 /// Every metric, in the order of the documentation.
 #[cfg(test)]
-pub const ALL: [Instrument; 21] = [
+pub const ALL: [Instrument; 26] = [
     PATH_RTT,
+    PATH_SERVICE_TIME,
+    PATH_HANDSHAKE_RTT,
     PATH_PROBES,
     PATH_LOSS,
+    PATH_LOSS_LOWER,
+    PATH_LOSS_UPPER,
     PATH_JITTER,
+    PATH_JITTER_SMOOTHED,
     PATH_STATE,
     PATH_SELECTED,
     CLASS_PREFIXES,
@@ -174,6 +192,7 @@ mod tests {
             key::CLASS,
             key::PATH_STATE,
             key::PROBE_OUTCOME,
+            key::PROBE_KIND,
             key::TABLE,
             key::NETWORK_TYPE,
             key::INTERFACE,

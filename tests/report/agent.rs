@@ -12,7 +12,7 @@ use peerward::{
     clock::boot_time,
     config::{Endpoint, Report},
     domain::{
-        ClassId, Event, EventKind, Family, PathState,
+        ClassId, Event, EventKind, Family, PathState, ProbeFailure, ProbeKind,
         view::{ClassView, IspView, KernelView, PathView, ReportingView, Snapshot, UplinkView},
     },
     telemetry::{self, Identity, Record},
@@ -96,10 +96,21 @@ impl Reporting {
         Self { records, status, thread }
     }
 
-    /// Hands over one probe result.
+    /// Hands over the result of one TCP probe.
     pub fn probe(&self, rtt: Option<Duration>) {
+        self.probe_of(ProbeKind::Tcp, rtt.ok_or(ProbeFailure::Timeout), None);
+    }
+
+    /// Hands over the result of one probe of any kind.
+    pub fn probe_of(&self, kind: ProbeKind, outcome: Result<Duration, ProbeFailure>, service_time: Option<Duration>) {
         let (uplink, isp, class) = ("wan0".into(), "north".into(), ClassId::new(CLASS));
-        self.hand_over(Record::Probe { at: boot_time(), uplink, isp, class, rtt });
+        self.hand_over(Record::Probe { at: boot_time(), uplink, isp, class, kind, outcome, service_time });
+    }
+
+    /// Hands over one handshake of a user.
+    pub fn handshake(&self, rtt: Duration) {
+        let (uplink, isp, class) = ("wan0".into(), "north".into(), ClassId::new(CLASS));
+        self.hand_over(Record::Handshake { uplink, isp, class, rtt });
     }
 
     /// Hands over one event.
@@ -219,8 +230,8 @@ fn path() -> PathView {
         rtt_ms: None,
         rtt_p95_ms: None,
         rtt_p99_ms: None,
-        jitter_smoothed_ms: None,
-        loss_bounds: None,
+        jitter_smoothed_ms: Some(1.25),
+        loss_bounds: Some([0.022, 0.471]),
         service_ms: None,
         jitter_ms: Some(1.5),
         loss_ratio: Some(0.125),

@@ -52,7 +52,7 @@ fn throttling_loses_nothing() {
     reporting.wait_for_recovery();
     let status = reporting.stop();
     assert_eq!((status.rejected, status.dropped_batches, status.error), (0, 0, None));
-    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "lost")]), 50.0);
+    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "timeout")]), 50.0);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn closed_connections_lose_nothing() {
     collector.wait_until("new connections", PATIENCE, |store| store.connections >= 4).unwrap();
 
     reporting.stop();
-    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "lost")]), 50.0);
+    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "timeout")]), 50.0);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_refused_connection_is_told_and_heals() {
     let collector = Collector::start(TcpListener::bind(address).unwrap(), &office.collector()).unwrap();
     reporting.wait_for_recovery();
     reporting.stop();
-    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "lost")]), 1.0);
+    assert_eq!(collector.store().sum("peering.path.probes", &[("peering.probe.outcome", "timeout")]), 1.0);
 }
 
 #[test]

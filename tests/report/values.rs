@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use peerward::domain::EventKind;
+use peerward::domain::{EventKind, ProbeFailure, ProbeKind};
 use peerward_lab::collector::{Collector, quantile};
 
 use crate::agent::{CLASS, Office, PATIENCE, Reporting, listener};
@@ -50,8 +50,35 @@ fn probes_arrive_as_a_histogram_and_counts_of_their_path() {
     assert_eq!(rtt.count, 100);
     assert!((rtt.mean() - 0.011_01).abs() < 1e-9, "mean {}", rtt.mean());
     assert!((rtt.min - 0.010_02).abs() < 1e-9 && (rtt.max - 0.012).abs() < 1e-9, "{rtt:?}");
-    let probes = |outcome| store.sum("peering.path.probes", &with(&PATH, "peering.probe.outcome", outcome));
-    assert_eq!((probes("answered"), probes("lost")), (100.0, 7.0));
+    let tcp = with(&PATH, "peering.probe.kind", "tcp");
+    let probes = |outcome| store.sum("peering.path.probes", &with(&tcp, "peering.probe.outcome", outcome));
+    assert_eq!((probes("answered"), probes("timeout")), (100.0, 7.0));
+    assert!(store.malformed.is_empty(), "{:?}", store.malformed);
+}
+
+#[test]
+fn kinds_failures_services_and_users_each_have_a_series_of_their_own() {
+    let (_office, collector, reporting) = scene();
+    let ms = Duration::from_millis;
+    reporting.probe_of(ProbeKind::Tls, Ok(ms(10)), Some(ms(32)));
+    reporting.probe_of(ProbeKind::Tls, Err(ProbeFailure::Untrusted), None);
+    reporting.probe_of(ProbeKind::Icmp, Ok(ms(9)), None);
+    (0..3).for_each(|_| reporting.handshake(ms(12)));
+    reporting.stop();
+
+    let store = collector.store();
+    let probes = |kind, outcome| {
+        let path = with(&PATH, "peering.probe.kind", kind);
+        store.sum("peering.path.probes", &with(&path, "peering.probe.outcome", outcome))
+    };
+    let counted = [("tls", "answered"), ("tls", "untrusted"), ("icmp", "answered"), ("tls", "timeout")];
+    assert_eq!(counted.map(|(kind, outcome)| probes(kind, outcome)), [1.0, 1.0, 1.0, 0.0]);
+    let tls = with(&PATH, "peering.probe.kind", "tls");
+    let service = store.histogram("peering.path.service_time", &tls).unwrap();
+    assert_eq!((service.count, service.max), (1, 0.032));
+    let users = store.histogram("peering.path.handshake.rtt", &PATH).unwrap();
+    assert_eq!((users.count, users.min), (3, 0.012));
+    assert_eq!(store.histogram("peering.path.rtt", &PATH).unwrap().count, 2);
     assert!(store.malformed.is_empty(), "{:?}", store.malformed);
 }
 
@@ -86,6 +113,9 @@ fn the_picture_of_the_agent_arrives_with_units_and_resource() {
     let latest = |name, attributes: &[_]| store.latest(name, attributes);
     assert_eq!(latest("peering.path.loss", &PATH), Some(0.125));
     assert_eq!(latest("peering.path.jitter", &PATH), Some(0.0015));
+    assert_eq!(latest("peering.path.loss_lower_bound", &PATH), Some(0.022));
+    assert_eq!(latest("peering.path.loss_upper_bound", &PATH), Some(0.471));
+    assert_eq!(latest("peering.path.jitter_smoothed", &PATH), Some(0.00125));
     assert_eq!(latest("peering.path.selected", &PATH), Some(1.0));
     let states = ["up", "degraded", "unknown", "down"];
     let states = states.map(|state| latest("peering.path.state", &with(&PATH, "peering.path.state", state)));

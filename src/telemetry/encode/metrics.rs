@@ -19,6 +19,9 @@ use crate::domain::{
 /// The states that a path can be in; each is reported, so that no series ends when a path leaves a state.
 const STATES: [PathState; 4] = [PathState::Up, PathState::Degraded, PathState::Unknown, PathState::Down];
 
+/// Outcome of a probe that did not fail; those that did are called by their failure.
+const ANSWERED: &str = "answered";
+
 /// All metrics, and the number of their points.
 pub fn all(moment: Moment<'_>, started: BootTime) -> (Vec<Metric>, u64) {
     let Moment { interval, snapshot, reporting, wall } = moment;
@@ -74,21 +77,37 @@ impl<'a> Names<'a> {
 
 fn probes(metrics: &mut Metrics, moment: Moment<'_>, names: &Names<'_>) {
     let paths = &moment.interval.paths;
+    let by_kind = || {
+        let kinds = paths.iter().flat_map(|(path, tally)| tally.probes.iter().map(move |kind| (path, kind)));
+        kinds.map(|(path, (kind, tally))| {
+            (and(names.probed(path), KeyValue::new(key::PROBE_KIND, kind.as_str())), tally)
+        })
+    };
     let answered = paths.iter().filter(|(_, tally)| tally.rtt.count() > 0);
     metrics.histograms(metric::PATH_RTT, answered.map(|(path, tally)| (names.probed(path), &tally.rtt)));
-    let by_outcome = paths.iter().flat_map(|(path, tally)| {
-        [("answered", tally.rtt.count()), ("lost", tally.lost)].map(|(outcome, count)| {
-            (and(names.probed(path), KeyValue::new(key::PROBE_OUTCOME, outcome)), whole(count))
+    let served = by_kind().filter(|(_, tally)| tally.service_time.count() > 0);
+    metrics.histograms(metric::PATH_SERVICE_TIME, served.map(|(kind, tally)| (kind, &tally.service_time)));
+    let used = paths.iter().filter(|(_, tally)| tally.handshakes.count() > 0);
+    metrics.histograms(metric::PATH_HANDSHAKE_RTT, used.map(|(path, tally)| (names.probed(path), &tally.handshakes)));
+    let by_outcome = by_kind().flat_map(|(kind, tally)| {
+        let failed = tally.failed.iter().map(|(&failure, &count)| (failure, count));
+        once((ANSWERED, tally.answered)).chain(failed).map(move |(outcome, count)| {
+            (and(kind.clone(), KeyValue::new(key::PROBE_OUTCOME, outcome)), whole(count))
         })
     });
     metrics.numbers(metric::PATH_PROBES, by_outcome);
 }
 
 fn paths(metrics: &mut Metrics, paths: &[PathView], names: &Names<'_>) {
-    let loss = paths.iter().filter_map(|path| Some((names.viewed(path), Number::Double(path.loss_ratio?))));
-    metrics.numbers(metric::PATH_LOSS, loss);
-    let jitter = paths.iter().filter_map(|path| Some((names.viewed(path), Number::Double(path.jitter_ms? / 1e3))));
-    metrics.numbers(metric::PATH_JITTER, jitter);
+    let mut gauge = |instrument, figure: fn(&PathView) -> Option<f64>| {
+        let known = paths.iter().filter_map(|path| Some((names.viewed(path), Number::Double(figure(path)?))));
+        metrics.numbers(instrument, known);
+    };
+    gauge(metric::PATH_LOSS, |path| path.loss_ratio);
+    gauge(metric::PATH_LOSS_LOWER, |path| path.loss_bounds.map(|[low, _]| low));
+    gauge(metric::PATH_LOSS_UPPER, |path| path.loss_bounds.map(|[_, high]| high));
+    gauge(metric::PATH_JITTER, |path| seconds(path.jitter_ms));
+    gauge(metric::PATH_JITTER_SMOOTHED, |path| seconds(path.jitter_smoothed_ms));
     let states = paths.iter().flat_map(|path| {
         STATES.map(|state| {
             let attributes = and(names.viewed(path), KeyValue::new(key::PATH_STATE, state.as_str()));
@@ -132,6 +151,10 @@ fn report(metrics: &mut Metrics, reporting: &ReportingView) {
     metrics.numbers(metric::REPORT_DROPPED, once((Vec::new(), whole(reporting.dropped_batches))));
     metrics.numbers(metric::REPORT_ACKNOWLEDGED, once((Vec::new(), whole(reporting.acknowledged))));
     metrics.numbers(metric::REPORT_REJECTED, once((Vec::new(), whole(reporting.rejected))));
+}
+
+fn seconds(milliseconds: Option<f64>) -> Option<f64> {
+    milliseconds.map(|milliseconds| milliseconds / 1e3)
 }
 
 fn and(mut attributes: Vec<KeyValue>, one: KeyValue) -> Vec<KeyValue> {

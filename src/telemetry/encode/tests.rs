@@ -1,13 +1,13 @@
 //! Shapes and sizes of batches. That others understand them is tested against the lab's collector.
 
-use std::{io::Read, time::Duration};
+use std::{io::Read, sync::Arc, time::Duration};
 
 use flate2::read::GzDecoder;
 
 use super::*;
 use crate::{
     domain::{
-        ClassId, EventKind, Family, PathState,
+        ClassId, EventKind, Family, PathState, ProbeFailure, ProbeKind,
         view::{ClassView, IspView, PathView, UplinkView},
     },
     telemetry::{
@@ -117,8 +117,8 @@ fn path(uplink: &str, class: ClassId) -> PathView {
         rtt_ms: None,
         rtt_p95_ms: None,
         rtt_p99_ms: None,
-        jitter_smoothed_ms: None,
-        loss_bounds: None,
+        jitter_smoothed_ms: Some(0.27),
+        loss_bounds: Some([0.0, 0.161]),
         service_ms: None,
         jitter_ms: Some(0.25),
         loss_ratio: Some(0.0),
@@ -129,19 +129,27 @@ fn path(uplink: &str, class: ClassId) -> PathView {
     }
 }
 
-/// Seconds 10 to 20 with `probes` probes on each path of `snapshot`, RTT around 12 ms.
+/// Seconds 10 to 20 with `probes` probes of each kind and as many handshakes on each path of `snapshot`, RTT around 12 ms.
 fn interval(snapshot: &Snapshot, probes: u64) -> Interval {
     let mut recorder = Recorder::new(at(10));
     let mut random = fastrand::Rng::with_seed(7);
+    let mut rtt = || Duration::from_micros(random.u64(12_000..12_500));
     for path in &snapshot.paths {
-        for _ in 0..probes {
+        let (uplink, isp): (Arc<str>, Arc<str>) = (path.uplink.as_str().into(), path.isp.as_str().into());
+        for kind in [ProbeKind::Tcp, ProbeKind::Tls].repeat(usize::try_from(probes).unwrap()) {
             recorder.record(Record::Probe {
                 at: at(11),
-                uplink: path.uplink.as_str().into(),
-                isp: path.isp.as_str().into(),
+                uplink: Arc::clone(&uplink),
+                isp: Arc::clone(&isp),
                 class: path.class.clone(),
-                rtt: Some(Duration::from_micros(random.u64(12_000..12_500))),
+                kind,
+                outcome: Ok(rtt()),
+                service_time: (kind == ProbeKind::Tls).then(|| 3 * rtt()),
             });
+        }
+        for _ in 0..probes {
+            let (uplink, isp, class) = (Arc::clone(&uplink), Arc::clone(&isp), path.class.clone());
+            recorder.record(Record::Handshake { uplink, isp, class, rtt: rtt() });
         }
     }
     recorder.take_interval(at(20))
@@ -210,10 +218,22 @@ fn the_batch_knows_how_many_points_it_holds() {
 fn what_has_no_figure_has_no_point() {
     let mut snapshot = snapshot(1, 1);
     snapshot.paths[0].loss_ratio = None;
+    snapshot.paths[0].loss_bounds = None;
     snapshot.paths[0].jitter_ms = None;
+    snapshot.paths[0].jitter_smoothed_ms = None;
     let metrics = metrics_of(&encoded(&snapshot, &interval(&snapshot, 0)));
-    let silent = ["peering.path.rtt", "peering.path.probes", "peering.path.loss", "peering.path.jitter"];
-    assert!(metrics.iter().all(|metric| !silent.contains(&metric.name.as_str())));
+    let told: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let of_paths: Vec<&str> = told.into_iter().filter(|name| name.starts_with("peering.path.")).collect();
+    assert_eq!(of_paths, ["peering.path.state", "peering.path.selected"]);
+}
+
+#[test]
+fn failures_are_called_as_in_json_and_the_documentation() {
+    for failure in ProbeFailure::ALL {
+        assert_eq!(serde_json::to_value(failure).unwrap(), failure.as_str());
+        let document = include_str!("../../../docs/telemetry.md");
+        assert!(document.contains(&format!("`{}`", failure.as_str())), "{failure:?} is not in the documentation");
+    }
 }
 
 #[test]
