@@ -174,6 +174,7 @@ impl Agent {
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
         engine.protect(protected::protected(&config));
+        engine.ask(resolvers::reachable_through_uplinks(resolvers::name_servers()));
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -260,6 +261,8 @@ impl Agent {
     /// Name servers change with the lease of an uplink.
     fn look_around(&mut self) {
         self.engine.protect(protected::protected(&self.engine.config));
+        self.engine.ask(resolvers::reachable_through_uplinks(resolvers::name_servers()));
+        self.list_paths();
         self.router_changed();
     }
 
@@ -268,14 +271,19 @@ impl Agent {
         let before = self.engine.version();
         let events = self.engine.router_changed(&router, boot_time());
         if self.engine.version() != before {
-            let paths = self.engine.probe_paths();
-            self.paths.send_if_modified(|current| {
-                let news = *current != paths;
-                *current = paths;
-                news
-            });
+            self.list_paths();
         }
         self.decided(events);
+    }
+
+    /// Tells what to measure, if it is not the same as before.
+    fn list_paths(&self) {
+        let paths = self.engine.probe_paths();
+        self.paths.send_if_modified(|current| {
+            let news = *current != paths;
+            *current = paths;
+            news
+        });
     }
 
     /// Takes this sample and those that wait behind it, so that a black hole that all classes meet at once is answered

@@ -6,7 +6,7 @@
 mod router;
 mod targets;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::Ipv6Net;
 
@@ -55,6 +55,8 @@ pub struct Engine {
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     /// What is measured for each class of the catalogue.
     targets: BTreeMap<ClassId, Arc<[Target]>>,
+    /// Name servers to ask through the uplinks.
+    resolvers: Arc<[IpAddr]>,
     /// What each class's first decision goes on from; later ones go on from the decision before.
     starts: BTreeMap<ClassId, Memory>,
     version: u64,
@@ -104,6 +106,7 @@ impl Engine {
             paths,
             decisions: BTreeMap::new(),
             targets,
+            resolvers: Arc::from([]),
             starts,
             version: 0,
         }
@@ -117,6 +120,11 @@ impl Engine {
     /// Names addresses that are never steered; taken into account with the next picture of the router.
     pub fn protect(&mut self, protected: Vec<SetAside>) {
         self.protected = protected;
+    }
+
+    /// Names the servers at which names of targets are looked up, through each uplink.
+    pub fn ask(&mut self, resolvers: Vec<IpAddr>) {
+        self.resolvers = resolvers.into();
     }
 
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
@@ -219,7 +227,7 @@ impl Engine {
             interface: self.config.uplink(uplink).interface.clone(),
             source: attachment.source,
             family,
-            resolvers: Arc::from([]),
+            resolvers: Arc::clone(&self.resolvers),
             targets: Arc::clone(targets),
         })
     }

@@ -21,7 +21,6 @@ pub fn name_servers() -> Vec<IpAddr> {
 }
 
 /// Those that can be asked through an uplink: not this machine's own forwarder, and none that only a link knows.
-#[allow(dead_code, reason = "until probes look names up")]
 pub fn reachable_through_uplinks(servers: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
     let elsewhere = |server: &IpAddr| match server {
         IpAddr::V4(server) => !server.is_loopback() && !server.is_link_local() && !server.is_unspecified(),
