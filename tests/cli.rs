@@ -26,6 +26,7 @@ use tokio::{
 };
 
 const SNAPSHOT: &str = include_str!("../src/cli/golden/snapshot.json");
+const PATHS: &str = include_str!("../src/cli/golden/paths.json");
 const EXPLANATION: &str = include_str!("../src/cli/golden/explanation.json");
 
 /// The smallest good configuration.
@@ -137,7 +138,7 @@ fn answer(request: &Request) -> Answer {
             Answer::Explanation(Box::new(serde_json::from_str::<Explanation>(EXPLANATION).unwrap()))
         }
         Request::Explain { query, .. } => Answer::Error { reason: format!("cannot look up {query}: no route") },
-        Request::Paths => Answer::Paths(Vec::new()),
+        Request::Paths => Answer::Paths(serde_json::from_str(PATHS).unwrap()),
         Request::Withdraw => Answer::Withdrawn { removed: 5 },
     }
 }
@@ -311,10 +312,42 @@ fn running_agent_is_shown_as_tables_and_as_json() {
     }
     let snapshot: Value = serde_json::from_str(SNAPSHOT).unwrap();
     assert_eq!(json(&served.ask(&["status", "--json"])), snapshot);
-    assert_eq!(json(&served.ask(&["paths", "--json"]))["paths"], snapshot["paths"]);
+    let paths: Value = serde_json::from_str(PATHS).unwrap();
+    assert_eq!(json(&served.ask(&["paths", "--json"]))["paths"], paths);
+    assert_eq!(json(&served.ask(&["paths", "--json"]))["site"], snapshot["site"]);
     assert_eq!(json(&served.ask(&["routes", "--json"]))["classes"], snapshot["classes"]);
     let explanation: Value = serde_json::from_str(EXPLANATION).unwrap();
     assert_eq!(json(&served.ask(&["explain", "13.107.6.152", "--json"])), explanation);
+}
+
+#[test]
+fn some_paths_are_shown_with_their_details_for_people_and_scripts() {
+    let served = Served::start();
+    let output = served.ask(&["paths", "m365.exchange.ipv4", "--uplink", "wan0"]);
+    assert_ends(&output, 0);
+    for words in ["m365.exchange.ipv4 by wan0 (iij), used", "handshakes of users: 412", "6h (so far 2 h 3 min)"] {
+        assert!(out(&output).contains(words), "{words:?} in {}", out(&output));
+    }
+    assert!(!out(&output).contains("wan1"), "{}", out(&output));
+    let paths: Value = serde_json::from_str(PATHS).unwrap();
+    let output = served.ask(&["paths", "--json", "--uplink", "wan1"]);
+    assert_eq!(json(&output)["paths"], Value::from(vec![paths[1].clone(), paths[4].clone()]));
+    assert!(out(&served.ask(&["paths"])).is_ascii(), "no terminal, no letters beyond ASCII");
+}
+
+#[test]
+fn path_that_is_not_there_is_exit_2_and_names_what_may_have_been_meant() {
+    let served = Served::start();
+    for (arguments, hint) in [
+        (&["paths", "m365.exchagne.ipv4"][..], "did you mean \"m365.exchange.ipv4\"?"),
+        (&["paths", "--uplink", "lan0"], "\"wan0\""),
+        (&["paths", "azure", "--uplink", "wan1"], "uplink \"wan1\" has no path of class \"azure\""),
+    ] {
+        let output = served.ask(arguments);
+        assert_ends(&output, 2);
+        assert!(err(&output).contains(hint), "{arguments:?}: {}", err(&output));
+        assert_eq!(out(&output), "");
+    }
 }
 
 #[test]

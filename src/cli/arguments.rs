@@ -75,8 +75,15 @@ pub enum Command {
     },
     /// Show the site, its ISPs, what is steered where, and the health of kernel and reporting
     Status,
-    /// Show every path (uplink and class) with its figures
-    Paths,
+    /// Show every path (uplink and class) with its figures; some of them with all that is known
+    Paths {
+        /// Only paths of this class, with all that is known of them; parts of a name will do: exchange, m365, ipv6
+        #[arg(value_name = "CLASS")]
+        class: Option<String>,
+        /// Only paths of this uplink, with all that is known of them
+        #[arg(long, value_name = "NAME")]
+        uplink: Option<String>,
+    },
     /// Show every class with its prefixes, routes, chosen uplink and backup
     Routes,
     /// Tell where an address or prefix goes, and why

@@ -15,6 +15,19 @@ pub fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| ABSENT.to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
 }
 
+/// A loss with the bounds between which it lies with 95 % confidence: `5.0 % (1-24)`.
+pub fn loss_with_bounds(ratio: Option<f64>, bounds: Option<[f64; 2]>) -> String {
+    match (ratio, bounds) {
+        (Some(_), Some(bounds)) => {
+            let [low, high] = bounds.map(|bound| bound * 100.0);
+            // Over many probes they lie close to one another.
+            let decimals = usize::from(high - low < 2.0);
+            format!("{} ({low:.decimals$}-{high:.decimals$})", percent(ratio))
+        }
+        _ => percent(ratio),
+    }
+}
+
 /// Seconds in at most two units.
 pub fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -59,6 +72,10 @@ mod tests {
         assert_eq!(milliseconds(Some(12.345)), "12.3 ms");
         assert_eq!(percent(Some(0.0251)), "2.5 %");
         assert_eq!(milliseconds(None), "-");
+        assert_eq!(loss_with_bounds(Some(0.05), Some([0.0089, 0.2361])), "5.0 % (1-24)");
+        assert_eq!(loss_with_bounds(Some(0.001), Some([0.0005, 0.0021])), "0.1 % (0.1-0.2)");
+        assert_eq!(loss_with_bounds(Some(0.0), None), "0.0 %");
+        assert_eq!(loss_with_bounds(None, Some([0.0, 1.0])), "-");
         assert_eq!(count(1_u64, "class", "classes"), "1 class");
         assert_eq!(count(0_usize, "class", "classes"), "0 classes");
     }

@@ -16,6 +16,7 @@ mod paths;
 mod qualification;
 mod routes;
 mod run;
+mod sparkline;
 mod status;
 mod table;
 mod version;
@@ -54,7 +55,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Run { log_level } => run::run(&global, log_level),
         Command::Check { file, effective } => check::run(&global, file, effective, style),
         Command::Status => status::run(&global, style),
-        Command::Paths => paths::run(&global, style),
+        Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
         Command::Routes => routes::run(&global, style),
         Command::Explain { query, from } => explain::run(&global, query, from, style),
         Command::Doctor => doctor::run(&global, style),

@@ -2,10 +2,12 @@
 
 use std::{
     env,
+    ffi::OsString,
     fmt::Write as _,
     io::{self, IsTerminal, Write, stdout},
 };
 
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
@@ -39,14 +41,29 @@ impl Colour {
 pub struct Style {
     /// With colours.
     pub colour: bool,
+    /// With letters beyond ASCII.
+    pub unicode: bool,
+    /// Columns that a line may have; none where nobody looks at a screen.
+    pub width: Option<usize>,
 }
 
 impl Style {
-    /// For this process's standard output: colours on a terminal, unless `NO_COLOR` (no-color.org) says otherwise.
+    /// For this process's standard output. On a terminal: its width, colours unless `NO_COLOR` (no-color.org) says
+    /// otherwise, and letters beyond ASCII where the locale has them. Elsewhere (a pipe, a file, a ticket that it ends in)
+    /// nothing of that.
     pub fn of_stdout() -> Self {
+        if !stdout().is_terminal() {
+            return Self::default();
+        }
         let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_none_or(|value| value == "dumb");
-        Self { colour: stdout().is_terminal() && !unwanted && !dumb }
+        let width = tcgetwinsize(stdout()).ok().map(|size| usize::from(size.ws_col));
+        Self {
+            colour: !unwanted && !dumb,
+            unicode: !dumb && is_unicode(["LC_ALL", "LC_CTYPE", "LANG"].map(env::var_os)),
+            // A serial console does not know, and says 0.
+            width: width.filter(|&columns| columns > 0),
+        }
     }
 
     /// The text in a colour.
@@ -59,6 +76,15 @@ impl Style {
         };
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Whether a locale is one of Unicode's, given what its variables say, the weightiest first.
+fn is_unicode(variables: [Option<OsString>; 3]) -> bool {
+    let decisive = variables.into_iter().flatten().find(|value| !value.is_empty());
+    decisive.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// The text with control characters made harmless: reasons may quote what a server far away sent.
@@ -114,9 +140,24 @@ mod tests {
 
     #[test]
     fn nothing_is_painted_without_colour() {
-        assert_eq!(Style { colour: false }.paint(Some(Colour::Red), "down"), "down");
-        assert_eq!(Style { colour: true }.paint(Some(Colour::Red), "down"), "\x1b[31mdown\x1b[0m");
-        assert_eq!(Style { colour: true }.paint(None, "unknown"), "unknown");
+        let (plain, colour) = (Style::default(), Style { colour: true, ..Style::default() });
+        assert_eq!(plain.paint(Some(Colour::Red), "down"), "down");
+        assert_eq!(colour.paint(Some(Colour::Red), "down"), "\x1b[31mdown\x1b[0m");
+        assert_eq!(colour.paint(None, "unknown"), "unknown");
+    }
+
+    #[test]
+    fn the_weightiest_variable_decides_whether_the_locale_is_unicode() {
+        for (variables, expected) in [
+            ([None, None, Some("en_GB.UTF-8")], true),
+            ([None, Some("C.utf8"), Some("C")], true),
+            ([Some("C"), None, Some("en_GB.UTF-8")], false),
+            ([Some(""), None, Some("en_GB.UTF-8")], true),
+            ([None, None, Some("ja_JP.eucJP")], false),
+            ([None, None, None], false),
+        ] {
+            assert_eq!(is_unicode(variables.map(|value| value.map(OsString::from))), expected, "{variables:?}");
+        }
     }
 
     #[test]

@@ -1,29 +1,66 @@
-//! `peerward paths`: every path with its figures.
+//! `peerward paths`: every path with its figures; some of them, when asked for, with all that is known.
+
+mod choice;
+mod detail;
 
 use serde_json::json;
+
+pub use choice::Choice;
 
 use super::{
     arguments::Global,
     asking,
-    failure::Failure,
-    figures::{age, milliseconds, percent, span},
+    failure::{Code, Failure},
+    figures::{loss_with_bounds, milliseconds, span},
     output::{Colour, Style, print, print_json},
+    sparkline::{halved, sparkline},
     table::{Align, Cell, Table},
 };
-use crate::domain::view::{PathView, Snapshot};
+use crate::{
+    domain::view::{HandshakeView, PathReport},
+    local::{Answer, Request},
+};
+
+/// What is shown where there is room for it, the worthiest first.
+const EXPENDABLE: [&str; 8] = ["USED", "EVIDENCE", "LAST HOUR", "JITTER", "FOR", "P95", "ISP", "MIN"];
 
 /// Shows the running agent's paths.
-pub fn run(global: &Global, style: Style) -> Result<(), Failure> {
-    let snapshot = asking::snapshot(global)?;
+pub fn run(global: &Global, choice: &Choice, style: Style) -> Result<(), Failure> {
+    let Answer::Paths(reports) = asking::ask(global, &Request::Paths)? else { return Err(asking::mismatch()) };
+    let chosen = choice.of(&reports).map_err(|reason| Failure::new(Code::Usage, reason))?;
     if global.json {
-        print_json(&json!({ "site": snapshot.site, "paths": snapshot.paths }))
+        let site = asking::snapshot(global)?.site;
+        print_json(&json!({ "site": site, "paths": chosen }))
+    } else if choice.is_everything() {
+        print(&render(&chosen, style))
     } else {
-        print(&render(&snapshot, style))
+        print(&render_with_details(&chosen, style))
     }
 }
 
 /// The paths as people read them.
-pub fn render(snapshot: &Snapshot, style: Style) -> String {
+pub fn render(reports: &[&PathReport], style: Style) -> String {
+    if reports.is_empty() {
+        return "There are no paths: no class of destinations has an uplink of its family, or the agent has just \
+                started.\n"
+            .to_owned();
+    }
+    let mut text = overview(reports, style);
+    let users = handshakes(reports);
+    if !users.is_empty() {
+        text.push_str("\nHandshakes of users (nothing was sent for these):\n");
+        text.push_str(&users.render(style));
+    }
+    text
+}
+
+/// The same, and below it everything that is known of each.
+pub fn render_with_details(reports: &[&PathReport], style: Style) -> String {
+    let details = reports.iter().map(|report| detail::render(report, style));
+    [overview(reports, style)].into_iter().chain(details).collect::<Vec<_>>().join("\n")
+}
+
+fn overview(reports: &[&PathReport], style: Style) -> String {
     let mut table = Table::new(&[
         ("CLASS", Align::Left),
         ("UPLINK", Align::Left),
@@ -31,22 +68,24 @@ pub fn render(snapshot: &Snapshot, style: Style) -> String {
         ("USED", Align::Left),
         ("STATE", Align::Left),
         ("FOR", Align::Right),
-        ("RTT MIN", Align::Right),
+        ("MIN", Align::Right),
         ("MEDIAN", Align::Right),
         ("P95", Align::Right),
         ("JITTER", Align::Right),
         ("LOSS", Align::Right),
-        ("PROBES", Align::Right),
-        ("LAST", Align::Right),
+        ("LAST HOUR", Align::Left),
         ("EVIDENCE", Align::Left),
     ]);
-    for path in &snapshot.paths {
-        table.row(row(path));
+    for report in reports {
+        table.row(row(report, style));
     }
-    table.render(style)
+    table.fitted(&EXPENDABLE, style).render(style)
 }
 
-fn row(path: &PathView) -> [Cell; 14] {
+fn row(report: &PathReport, style: Style) -> [Cell; 13] {
+    let path = &report.path;
+    // Where nothing was lost, the bounds say only how many probes there were.
+    let bounds = path.loss_bounds.filter(|_| path.loss_ratio.is_some_and(|loss| loss > 0.0));
     [
         Cell::from(path.class.as_str()),
         Cell::from(&path.uplink),
@@ -58,9 +97,34 @@ fn row(path: &PathView) -> [Cell; 14] {
         Cell::from(milliseconds(path.rtt_ms)),
         Cell::from(milliseconds(path.rtt_p95_ms)),
         Cell::from(milliseconds(path.jitter_ms)),
-        Cell::from(percent(path.loss_ratio)),
-        Cell::from(path.probes.to_string()),
-        Cell::from(age(path.age_s)),
+        Cell::from(loss_with_bounds(path.loss_ratio, bounds)),
+        sparkline(&halved(&report.trend), style),
         Cell::from(&path.evidence),
     ]
+}
+
+/// What users felt, apart from what probes measured.
+fn handshakes(reports: &[&PathReport]) -> Table {
+    let mut table = Table::new(&[
+        ("CLASS", Align::Left),
+        ("UPLINK", Align::Left),
+        ("IN THE LAST", Align::Right),
+        ("COMPLETED", Align::Right),
+        ("REPEATED", Align::Right),
+        ("UNANSWERED", Align::Right),
+        ("REFUSED", Align::Right),
+        ("MIN", Align::Right),
+        ("MEDIAN", Align::Right),
+        ("P95", Align::Right),
+    ]);
+    for report in reports {
+        if let Some(seen) = &report.handshakes {
+            let HandshakeView { completed, repeated, unanswered, refused, .. } = seen;
+            let counts = [completed, repeated, unanswered, refused].map(|count| Cell::from(count.to_string()));
+            let times = [seen.rtt_min_ms, seen.rtt_ms, seen.rtt_p95_ms].map(|time| Cell::from(milliseconds(time)));
+            let path = [report.path.class.as_str(), &report.path.uplink, &span(seen.span_s)].map(Cell::from);
+            table.row(path.into_iter().chain(counts).chain(times));
+        }
+    }
+    table
 }

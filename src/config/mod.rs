@@ -27,6 +27,7 @@ pub use model::{
     Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
     TrustSource, Uplink,
 };
+pub(crate) use suggestion::{quoted, suggest};
 
 /// Bound of a configuration, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;

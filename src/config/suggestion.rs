@@ -28,7 +28,7 @@ fn likeness(word: &str, known: &str) -> f64 {
 }
 
 /// The remedy for a word that is not one of `known`.
-pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match did_you_mean(word, known.clone()) {
         Some(near) => format!("did you mean {}?", quoted(near)),
         None => format!("use one of {}", listed(known.into_iter().map(quoted))),
@@ -44,7 +44,7 @@ pub(super) fn listed(words: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A word as messages quote it: escaped and cut, so that it is one line and has no power over the terminal.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     match word.char_indices().nth(LONGEST) {
         None => format!("{word:?}"),
         Some((end, _)) => format!("{:?}...", word.get(..end).unwrap_or_default()),

@@ -3,17 +3,23 @@
 
 use std::{env, fs, path::PathBuf};
 
+use serde_json::json;
+
 use crate::{
     cli::{doctor, explain, output::Style, paths, routes, status},
     doctor::{Finding, Grade, Topic},
-    domain::view::{Explanation, FlowsLeft, KeptView, KernelView, Snapshot},
+    domain::view::{Explanation, FlowsLeft, KeptView, KernelView, PathReport, Snapshot},
 };
 
-const PLAIN: Style = Style { colour: false };
-const COLOUR: Style = Style { colour: true };
+const PLAIN: Style = Style { colour: false, unicode: false, width: None };
+const COLOUR: Style = Style { colour: true, unicode: false, width: None };
 
 fn snapshot() -> Snapshot {
     serde_json::from_str(include_str!("snapshot.json")).unwrap()
+}
+
+fn reports() -> Vec<PathReport> {
+    serde_json::from_str(include_str!("paths.json")).unwrap()
 }
 
 fn explanation() -> Explanation {
@@ -94,11 +100,62 @@ fn colour_marks_states_and_changes_no_letter() {
     let stripped =
         ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"].iter().fold(painted, |text, it| text.replace(it, ""));
     assert_eq!(stripped, status::render(&snapshot(), PLAIN));
+
+    let reports = reports();
+    let reports: Vec<&PathReport> = reports.iter().collect();
+    let painted = paths::render_with_details(&reports, COLOUR);
+    let stripped =
+        ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"].iter().fold(painted, |text, it| text.replace(it, ""));
+    assert_eq!(stripped, paths::render_with_details(&reports, PLAIN));
 }
 
 #[test]
-fn paths_with_their_figures() {
-    assert_golden("paths.txt", &paths::render(&snapshot(), PLAIN));
+fn paths_with_their_figures_and_what_users_felt_apart() {
+    let reports = reports();
+    let reports: Vec<&PathReport> = reports.iter().collect();
+    assert_golden("paths.txt", &paths::render(&reports, PLAIN));
+    assert_golden("paths-narrow.txt", &paths::render(&reports, Style { width: Some(100), unicode: true, ..PLAIN }));
+}
+
+#[test]
+fn no_screen_is_too_narrow_for_paths() {
+    let reports = reports();
+    let reports: Vec<&PathReport> = reports.iter().take(1).collect();
+    for width in [1, 40, 64, 79, 80, 120, 150, 200] {
+        let text = paths::render(&reports, Style { width: Some(width), ..PLAIN });
+        let longest =
+            text.lines().take_while(|line| !line.is_empty()).map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width.max(64), "{longest} columns on a screen of {width}:\n{text}");
+        assert!(text.starts_with("CLASS ") && text.contains("m365.exchange.ipv4  wan0"), "{text}");
+    }
+}
+
+#[test]
+fn some_paths_with_all_that_is_known_of_them() {
+    let mut reports = reports();
+    reports[0].path.evidence.push_str(" \x1b[31m");
+    let reports: Vec<&PathReport> = reports.iter().filter(|it| it.path.class.as_str().contains(".ipv4")).collect();
+    let text = paths::render_with_details(&reports, PLAIN);
+    assert!(!text.contains('\x1b'), "quoted bytes reach the terminal");
+    assert_golden("paths-details.txt", &text);
+    let unicode = Style { unicode: true, ..PLAIN };
+    assert_golden("paths-details-unicode.txt", &paths::render_with_details(&reports[..1], unicode));
+}
+
+#[test]
+fn no_paths_yet_is_said_in_words() {
+    assert!(paths::render(&[], PLAIN).starts_with("There are no paths"));
+}
+
+#[test]
+fn paths_of_an_older_agent_are_still_read() {
+    let bare = serde_json::to_value(&snapshot().paths[0]).unwrap();
+    let mut older = bare.as_object().unwrap().clone();
+    older.extend(
+        [("targets", json!([])), ("windows", json!([])), ("trend", json!([]))].map(|(k, v)| (k.to_owned(), v)),
+    );
+    let report: PathReport = serde_json::from_value(older.into()).unwrap();
+    assert!(paths::render_with_details(&[&report], PLAIN).contains("none: this path cannot be probed"));
 }
 
 #[test]
