@@ -23,6 +23,7 @@ mod namespace;
 mod netlink;
 mod nexthop;
 pub mod pki;
+mod portal;
 mod privilege;
 mod reporting;
 mod route;
@@ -32,11 +33,11 @@ mod tun;
 pub use agent::{Agent, AgentSettings, ReportSettings, find_binary};
 pub use branch::{
     Branch, BranchBuilder, CLIENT_IPV4, CLIENT_IPV6, INTERNET_IPV4, INTERNET_IPV6, MICROSOFT_IPV4, MICROSOFT_IPV6,
-    OPS_IPV4,
+    OPS_IPV4, RESOLVER_IPV4, RESOLVER_IPV6,
 };
-pub use edge::TCP_PORT;
+pub use edge::{Edge, HTTP_PORT, TCP_PORT, lab_ca_pem};
 pub use error::LabError;
-pub use fabric::{ECHO_PORT, Fabric, IspPath, PathProfile, Seen};
+pub use fabric::{ECHO_PORT, Fabric, IspPath, PathProfile, Portal, Seen};
 pub use flow::{ClientFlow, GapReport};
 pub use link::{Link, LinkState, veth};
 pub use namespace::Namespace;

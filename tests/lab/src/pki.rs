@@ -63,12 +63,7 @@ impl Authority {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(directory: &Path, name: &str) -> Result<Self, LabError> {
-        let what = format!("make the authority {name}");
-        let mut params = params(name, &[], Validity::Current, &what)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().map_err(|error| LabError::pki(&what, &error))?;
-        let issuer = CertifiedIssuer::self_signed(params, key).map_err(|error| LabError::pki(&what, &error))?;
+        let issuer = issuer(name)?;
         let file = directory.join(format!("{name}.pem"));
         write(&file, &issuer.pem(), 0o644)?;
         Ok(Self { issuer, directory: directory.to_owned(), file })
@@ -120,7 +115,23 @@ impl Authority {
     }
 }
 
-fn params(name: &str, alt_names: &[&str], validity: Validity, what: &str) -> Result<CertificateParams, LabError> {
+/// An authority's certificate and key.
+pub(crate) fn issuer(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, LabError> {
+    let what = format!("make the authority {name}");
+    let mut params = params(name, &[], Validity::Current, &what)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate().map_err(|error| LabError::pki(&what, &error))?;
+    CertifiedIssuer::self_signed(params, key).map_err(|error| LabError::pki(&what, &error))
+}
+
+/// What every certificate says, for the names or addresses that it is for.
+pub(crate) fn params(
+    name: &str,
+    alt_names: &[&str],
+    validity: Validity,
+    what: &str,
+) -> Result<CertificateParams, LabError> {
     let alt_names: Vec<String> = alt_names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(alt_names).map_err(|error| LabError::pki(what, &error))?;
     params.distinguished_name.push(DnType::CommonName, name);

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Branch, LabError, Namespace, privilege};
+use crate::{Branch, LabError, Namespace, lab_ca_pem, privilege};
 
 /// How long the agent may take to end after SIGTERM.
 const TERMINATION: Duration = Duration::from_secs(10);
@@ -52,6 +52,9 @@ impl Agent {
         let directory = TempDir::with_prefix("peerward-lab-")
             .map_err(|source| LabError::system("create a directory for the agent", source))?;
         let agent = Self { binary, router: branch.router().clone(), directory, child: None };
+        let ca = agent.directory.path().join(settings::LAB_CA_FILE);
+        fs::write(&ca, lab_ca_pem()?)
+            .map_err(|source| LabError::system(format!("write {}", ca.display()), source))?;
         agent.write_config(&settings.to_toml(&agent.socket()))?;
         Ok(agent)
     }

@@ -2,9 +2,15 @@
 
 use std::{
     fmt::Write,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use crate::{RESOLVER_IPV4, RESOLVER_IPV6};
+
+/// The lab's authority, beside the control socket.
+pub(super) const LAB_CA_FILE: &str = "lab-ca.pem";
 
 /// What can be chosen. Everything else keeps the agent's defaults.
 #[derive(Debug, Clone)]
@@ -31,6 +37,10 @@ pub struct AgentSettings {
     pub probe_interval: Duration,
     /// After which a probe is lost.
     pub probe_timeout: Duration,
+    /// Name servers that it asks through its uplinks; all addresses are some in the lab.
+    pub resolvers: Vec<IpAddr>,
+    /// Further keys of `[probe]`, as they are.
+    pub probe_more: String,
     /// Where to report.
     pub report: Option<ReportSettings>,
     /// Further TOML of each uplink, by its number.
@@ -70,6 +80,8 @@ impl Default for AgentSettings {
             return_after: Duration::from_secs(3),
             probe_interval: Duration::from_millis(100),
             probe_timeout: Duration::from_millis(250),
+            resolvers: vec![RESOLVER_IPV4, RESOLVER_IPV6],
+            probe_more: String::new(),
             report: None,
             uplink_more: Vec::new(),
             more: String::new(),
@@ -78,7 +90,7 @@ impl Default for AgentSettings {
 }
 
 impl AgentSettings {
-    /// The file.
+    /// The file, which trusts the lab's authority and therefore its Microsoft edge.
     pub fn to_toml(&self, socket: &Path) -> String {
         let mut toml = String::new();
         // Writing into a string does not fail.
@@ -98,7 +110,10 @@ impl AgentSettings {
         writeln!(to, "return_after = {}\n", span(self.return_after))?;
         writeln!(to, "[policy.sla]\nrtt = {}\nloss = \"{}%\"\n", span(self.sla_rtt), self.sla_loss_percent)?;
         writeln!(to, "[probe]\ninterval = {}\ntimeout = {}", span(self.probe_interval), span(self.probe_timeout))?;
-        writeln!(to, "window = 20\ndown_after = 3\nup_after = 3\n")?;
+        writeln!(to, "window = 20\ndown_after = 3\nup_after = 3")?;
+        writeln!(to, "ca = {:?}", text(&socket.with_file_name(LAB_CA_FILE)))?;
+        let resolvers: Vec<_> = self.resolvers.iter().map(ToString::to_string).collect();
+        writeln!(to, "resolvers = {resolvers:?}\n{}\n", self.probe_more)?;
         if let Some(report) = &self.report {
             writeln!(to, "[report]\nendpoint = {:?}\ninterval = {}", report.endpoint, span(report.interval))?;
             writeln!(

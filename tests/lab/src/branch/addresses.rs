@@ -16,6 +16,10 @@ pub const MICROSOFT_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2620, 0x1ec, 4, 0,
 pub const INTERNET_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
 /// A host on the internet that is not Microsoft's.
 pub const INTERNET_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x10));
+/// A name server on the internet, as every address there is one.
+pub const RESOLVER_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 53));
+/// A name server on the internet, as every address there is one.
+pub const RESOLVER_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x53));
 /// The host in the management network, where a collector listens.
 pub const OPS_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,14 @@ use super::{
         default_ipv4, default_ipv6, delegated_ipv6, lan, net,
     },
 };
-use crate::{Fabric, LabError, Link, Namespace, PathProfile, Route, edge::EdgeServers, route::LOCAL, tun, veth};
+use crate::{
+    Fabric, LabError, Link, Namespace, PathProfile, Route,
+    edge::{Edge, Zone},
+    fabric::Ports,
+    portal,
+    route::LOCAL,
+    tun, veth,
+};
 
 /// An ISP's interface towards the branch.
 pub(super) const ACCESS: &str = "access0";
@@ -68,24 +76,27 @@ impl BranchBuilder {
     pub fn build(self) -> Result<Branch, LabError> {
         let client = Namespace::new("client")?;
         let router = Namespace::new("branch")?;
-        let edge = Namespace::new("edge")?;
+        let [edge, impostor] = [Namespace::new("edge")?, Namespace::new("portal")?];
         let ops = Namespace::new("ops")?;
         make_router(&router)?;
         router.sysctl_for_all("ipv4", "rp_filter", &self.rp_filter.to_string())?;
         join_lan(&client, &router)?;
         join_ops(&ops, &router)?;
         let isps: Vec<_> = (0..self.isps).map(|isp| Namespace::new(format!("isp{isp}"))).collect::<Result<_, _>>()?;
-        let mut tuns = Vec::new();
+        let mut at_isps = Vec::new();
         for (isp, namespace) in isps.iter().enumerate() {
-            tuns.push(make_isp(namespace)?);
+            at_isps.push(make_isp(namespace)?);
             plug(&router, namespace, isp)?;
         }
-        let fabric = Fabric::start(tuns, make_edge(&edge)?, self.seed)?;
+        let ports = Ports { isps: at_isps, edge: make_edge(&edge)?, portal: make_edge(&impostor)? };
+        let zone = Arc::new(Zone::default());
+        let fabric = Fabric::start(ports, Arc::clone(&zone), self.seed)?;
         for isp in 0..self.isps {
             fabric.isp(isp).set(PathProfile::round_trip(BASE_RTT));
         }
-        let servers = EdgeServers::start(&edge)?;
-        Ok(Branch { _edge_servers: servers, fabric, client, router, isps, edge, ops })
+        let portals = portal::start(&impostor, fabric.divert())?;
+        let edge = Edge::start(edge, zone)?;
+        Ok(Branch { _portals: portals, edge, fabric, client, router, isps, ops })
     }
 }
 
@@ -160,12 +171,15 @@ pub(super) fn mend(isp_router: &Namespace, isp: usize) -> Result<(), LabError> {
     add_isp_routes(isp_router, isp)
 }
 
-/// The ISP's routes to the branch's LAN.
+/// The ISP's routes to the branch's LAN, and to the networks of other ISPs there: their answers may come by this one.
 fn add_isp_routes(isp_router: &Namespace, isp: usize) -> Result<(), LabError> {
     let [lan_ipv4, lan_ipv6] = lan();
     let number = number(isp);
     isp_router.replace_route(&Route::to(lan_ipv4, ACCESS).via(access_ipv4(number, 2).into()))?;
-    isp_router.replace_route(&Route::to(lan_ipv6, ACCESS).via(access_ipv6(number, 2).into()))
+    isp_router.replace_route(&Route::to(lan_ipv6, ACCESS).via(access_ipv6(number, 2).into()))?;
+    let [access_ipv4_all, access_ipv6_all] = access();
+    isp_router.replace_route(&Route::to(access_ipv4_all, ACCESS).via(access_ipv4(number, 2).into()))?;
+    isp_router.replace_route(&Route::to(access_ipv6_all, ACCESS).via(access_ipv6(number, 2).into()))
 }
 
 /// The branch's default routes by an uplink. The second ISP has the best metric: what leaves by another was steered.

@@ -13,7 +13,8 @@ mod addresses;
 mod build;
 
 pub use addresses::{
-    CLIENT_IPV4, CLIENT_IPV6, INTERNET_IPV4, INTERNET_IPV6, MICROSOFT_IPV4, MICROSOFT_IPV6, OPS_IPV4,
+    CLIENT_IPV4, CLIENT_IPV6, INTERNET_IPV4, INTERNET_IPV6, MICROSOFT_IPV4, MICROSOFT_IPV6, OPS_IPV4, RESOLVER_IPV4,
+    RESOLVER_IPV6,
 };
 pub use build::BranchBuilder;
 
@@ -21,7 +22,10 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{Fabric, LabError, Link, Namespace, Seen, edge::EdgeServers};
+use crate::{
+    Fabric, LabError, Link, Namespace, Seen,
+    edge::{Edge, Servers},
+};
 
 /// A packet older than this says nothing about the way of the next one.
 const RECENT: Duration = Duration::from_millis(100);
@@ -30,12 +34,12 @@ const RECENT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Branch {
     // Order matters: servers and emulator end before the namespaces that they work in.
-    _edge_servers: EdgeServers,
+    _portals: Servers,
+    edge: Edge,
     fabric: Fabric,
     client: Namespace,
     router: Namespace,
     isps: Vec<Namespace>,
-    edge: Namespace,
     ops: Namespace,
 }
 
@@ -65,7 +69,7 @@ impl Branch {
     }
 
     /// The Microsoft edge and the rest of the internet.
-    pub fn edge(&self) -> &Namespace {
+    pub fn edge(&self) -> &Edge {
         &self.edge
     }
 

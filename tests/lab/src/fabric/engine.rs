@@ -13,7 +13,12 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{ECHO_PORT, Seen, Shared, lock, packet, packet::Ends, profile::Line};
+use super::{
+    Conditions, ECHO_PORT, Portal, Ports, Seen, Shared, datagram, lock,
+    packet::{self, Ends},
+    profile::{Line, PathProfile},
+};
+use crate::edge::{DNS_PORT, Zone};
 
 /// Largest packet that a TUN interface of 1500 bytes hands out, with room to spare.
 const LARGEST_PACKET: usize = 2048;
@@ -26,6 +31,8 @@ const BATCH: usize = 64;
 enum Exit {
     /// To the edge, having come through this ISP.
     Edge { by: usize },
+    /// To who answers in the edge's stead, having come through this ISP.
+    Portal { by: usize },
     /// To the branch through this ISP.
     Isp(usize),
 }
@@ -40,8 +47,8 @@ struct Flying {
 
 pub(super) struct Engine {
     shared: Arc<Mutex<Shared>>,
-    isps: Vec<File>,
-    edge: File,
+    zone: Arc<Zone>,
+    ports: Ports,
     towards_edge: Vec<Line>,
     from_edge: Vec<Line>,
     flying: BinaryHeap<Reverse<Flying>>,
@@ -52,14 +59,14 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(shared: Arc<Mutex<Shared>>, isps: Vec<File>, edge: File, seed: u64) -> Self {
-        let lines = || isps.iter().map(|_| Line::default()).collect();
+    pub(super) fn new(shared: Arc<Mutex<Shared>>, ports: Ports, zone: Arc<Zone>, seed: u64) -> Self {
+        let lines = || ports.isps.iter().map(|_| Line::default()).collect();
         Self {
             shared,
             towards_edge: lines(),
             from_edge: lines(),
-            isps,
-            edge,
+            zone,
+            ports,
             flying: BinaryHeap::new(),
             launched: 0,
             way_back: HashMap::new(),
@@ -78,19 +85,26 @@ impl Engine {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => panic!("the fabric cannot poll its interfaces: {error}"),
             }
-            for isp in 0..self.isps.len() {
+            for isp in 0..self.ports.isps.len() {
                 self.read_isp(isp);
             }
-            self.read_edge();
+            for _ in 0..BATCH {
+                let Some(packet) = next_packet(&mut self.ports.edge) else { break };
+                self.send_back(packet);
+            }
+            for _ in 0..BATCH {
+                let Some(packet) = next_packet(&mut self.ports.portal) else { break };
+                self.send_back(packet);
+            }
             self.deliver_due();
         }
     }
 
     /// Waits for a packet or for the next delivery. Returns whether to stop.
     fn wait(&self, stopped: BorrowedFd<'_>) -> io::Result<bool> {
-        let mut waits: Vec<_> = [stopped, self.edge.as_fd()]
+        let mut waits: Vec<_> = [stopped, self.ports.edge.as_fd(), self.ports.portal.as_fd()]
             .into_iter()
-            .chain(self.isps.iter().map(AsFd::as_fd))
+            .chain(self.ports.isps.iter().map(AsFd::as_fd))
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         let patience = self.flying.peek().map(|next| next.0.due.saturating_duration_since(Instant::now()));
@@ -100,38 +114,43 @@ impl Engine {
 
     fn read_isp(&mut self, isp: usize) {
         for _ in 0..BATCH {
-            let Some(packet) = self.isps.get_mut(isp).and_then(next_packet) else { return };
-            if let Some(ends) = Ends::of(&packet).filter(|ends| self.admits(isp, *ends)) {
-                let now = Instant::now();
-                self.note(ends, isp, now);
-                let profile = lock(&self.shared).paths.get(isp).map(|path| path.towards_edge);
-                let line = self.towards_edge.get_mut(isp);
-                let due = line
-                    .zip(profile)
-                    .and_then(|(line, profile)| line.deliver(&profile, packet.len(), now, &mut self.random));
-                self.launch(due, Exit::Edge { by: isp }, packet);
-            }
+            let Some(packet) = self.ports.isps.get_mut(isp).and_then(next_packet) else { return };
+            let Some(ends) = Ends::of(&packet) else { continue };
+            let Some((profile, exit)) = self.admit(isp, ends, &packet) else { continue };
+            let now = Instant::now();
+            self.note(ends, isp, now);
+            let line = self.towards_edge.get_mut(isp);
+            let due = line.and_then(|line| line.deliver(&profile, packet.len(), now, &mut self.random));
+            self.launch(due, exit, packet);
         }
     }
 
-    fn read_edge(&mut self) {
-        for _ in 0..BATCH {
-            let Some(packet) = next_packet(&mut self.edge) else { return };
-            self.send_back(packet);
-        }
+    /// What becomes of a packet that an ISP got from the branch; `None` when it swallows it.
+    fn admit(&self, isp: usize, ends: Ends, packet: &[u8]) -> Option<(PathProfile, Exit)> {
+        let mut shared = lock(&self.shared);
+        let conditions = shared.isps.get_mut(isp)?;
+        let admitted = conditions.ingress.admit(ends.source) && conditions.fits(packet);
+        let exit = admitted.then(|| exit(conditions, isp, packet)).flatten()?;
+        Some((conditions.towards_edge, exit))
     }
 
-    /// Puts a packet from the edge on its way to the branch.
+    /// Puts a packet from the edge, or from who answers in its stead, on its way to the branch.
     fn send_back(&mut self, packet: Vec<u8>) {
-        let Some(isp) = Ends::of(&packet).and_then(|ends| self.way_back.get(&ends.reversed()).copied()) else {
+        let Some(by) = Ends::of(&packet).and_then(|ends| self.way_back.get(&ends.reversed()).copied()) else {
             return;
         };
-        let profile = lock(&self.shared).paths.get(isp).map(|path| path.from_edge);
+        let Some((isp, profile)) = self.way_to_branch(by, &packet) else { return };
         let line = self.from_edge.get_mut(isp);
-        let due = line
-            .zip(profile)
-            .and_then(|(line, profile)| line.deliver(&profile, packet.len(), Instant::now(), &mut self.random));
+        let due = line.and_then(|line| line.deliver(&profile, packet.len(), Instant::now(), &mut self.random));
         self.launch(due, Exit::Isp(isp), packet);
+    }
+
+    /// The ISP that carries the answer to what came by `by`; `None` when it swallows it.
+    fn way_to_branch(&self, by: usize, packet: &[u8]) -> Option<(usize, PathProfile)> {
+        let shared = lock(&self.shared);
+        let isp = shared.isps.get(by)?.return_by.unwrap_or(by);
+        let conditions = shared.isps.get(isp)?;
+        conditions.fits(packet).then_some((isp, conditions.from_edge))
     }
 
     fn launch(&mut self, due: Option<Instant>, exit: Exit, packet: Vec<u8>) {
@@ -146,17 +165,21 @@ impl Engine {
             let Some(Reverse(Flying { exit, mut packet, .. })) = self.flying.pop() else { return };
             match exit {
                 Exit::Edge { by } => {
-                    if let Some(ends) = Ends::of(&packet) {
-                        self.way_back.insert(ends, by);
-                    }
+                    self.remember_way(&packet, by);
                     if packet::turn_round(&mut packet, ECHO_PORT) {
                         self.send_back(packet);
+                    } else if let Some(answer) = datagram::answer(&packet, &self.zone) {
+                        self.send_back(answer);
                     } else {
-                        hand_over(&mut self.edge, &packet);
+                        hand_over(&mut self.ports.edge, &packet);
                     }
                 }
+                Exit::Portal { by } => {
+                    self.remember_way(&packet, by);
+                    hand_over(&mut self.ports.portal, &packet);
+                }
                 Exit::Isp(isp) => {
-                    if let Some(file) = self.isps.get_mut(isp) {
+                    if let Some(file) = self.ports.isps.get_mut(isp) {
                         hand_over(file, &packet);
                     }
                 }
@@ -164,17 +187,32 @@ impl Engine {
         }
     }
 
-    fn admits(&self, isp: usize, ends: Ends) -> bool {
-        lock(&self.shared).ingress.get_mut(isp).is_some_and(|ingress| ingress.admit(ends.source))
+    fn remember_way(&mut self, packet: &[u8], by: usize) {
+        if let Some(ends) = Ends::of(packet) {
+            self.way_back.insert(ends, by);
+        }
     }
 
     fn note(&self, ends: Ends, isp: usize, at: Instant) {
         let mut shared = lock(&self.shared);
-        let seen = shared.seen.entry(ends).or_insert_with(|| Seen { isp, at, packets: vec![0; self.isps.len()] });
+        let seen =
+            shared.seen.entry(ends).or_insert_with(|| Seen { isp, at, packets: vec![0; self.ports.isps.len()] });
         (seen.isp, seen.at) = (isp, at);
         if let Some(count) = seen.packets.get_mut(isp) {
             *count += 1;
         }
+    }
+}
+
+/// Where a packet from the branch goes through an ISP; `None` when nobody lets it through.
+fn exit(conditions: &Conditions, isp: usize, packet: &[u8]) -> Option<Exit> {
+    const TCP: u8 = 6;
+    let (to_edge, to_portal) = (Exit::Edge { by: isp }, Exit::Portal { by: isp });
+    let tcp = packet::protocol(packet) == Some(TCP);
+    match conditions.portal {
+        Some(_) if tcp => Some(to_portal),
+        Some(Portal::Tcp) => (packet::udp_port(packet) == Some(DNS_PORT)).then_some(to_edge),
+        Some(Portal::Proxy | Portal::Silent) | None => Some(to_edge),
     }
 }
 

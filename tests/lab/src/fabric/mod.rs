@@ -7,9 +7,12 @@
 //! * Packets from the edge go back by the ISP by which that pair of addresses last reached the edge. Source addresses
 //!   therefore stay the same when a flow moves, as with provider-independent space, and what a client loses was lost
 //!   by forwarding alone.
-//! * UDP datagrams to [`ECHO_PORT`] are turned round where the edge would be, without a socket, for every address.
+//! * UDP datagrams to [`ECHO_PORT`] are turned round where the edge would be, without a socket, for every address; so
+//!   are queries of name servers and STUN requests answered.
 
+mod datagram;
 mod engine;
+mod isp_path;
 mod packet;
 mod profile;
 
@@ -23,12 +26,13 @@ use std::{
     time::Instant,
 };
 
+pub use isp_path::{IspPath, Portal};
 pub use profile::PathProfile;
 use rustix::pipe::PipeFlags;
 
 use ipnet::IpNet;
 
-use crate::LabError;
+use crate::{LabError, edge::Zone};
 use engine::Engine;
 use packet::Ends;
 
@@ -48,16 +52,36 @@ pub struct Seen {
 
 #[derive(Debug, Default)]
 struct Shared {
-    paths: Vec<Profiles>,
-    ingress: Vec<Ingress>,
+    isps: Vec<Conditions>,
     seen: HashMap<Ends, Seen>,
 }
 
-/// Both directions of the path through one ISP.
-#[derive(Debug, Clone, Copy, Default)]
-struct Profiles {
+/// What one ISP does to packets.
+#[derive(Debug, Clone, Default)]
+struct Conditions {
     towards_edge: PathProfile,
     from_edge: PathProfile,
+    ingress: Ingress,
+    portal: Option<Portal>,
+    mtu: Option<usize>,
+    return_by: Option<usize>,
+}
+
+impl Conditions {
+    fn fits(&self, packet: &[u8]) -> bool {
+        self.mtu.is_none_or(|mtu| packet.len() <= mtu)
+    }
+}
+
+/// Where packets leave the kernel for the fabric.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// The ISPs'.
+    pub(crate) isps: Vec<File>,
+    /// The edge's.
+    pub(crate) edge: File,
+    /// That of whoever answers in the edge's stead.
+    pub(crate) portal: File,
 }
 
 /// What an ISP lets in from the branch.
@@ -86,18 +110,14 @@ pub struct Fabric {
 }
 
 impl Fabric {
-    /// Starts it on the TUN files of the ISPs and of the edge. The same seed loses the same packets.
-    pub(crate) fn start(isps: Vec<File>, edge: File, seed: u64) -> Result<Self, LabError> {
-        let paths = vec![Profiles::default(); isps.len()];
-        let shared = Arc::new(Mutex::new(Shared {
-            ingress: vec![Ingress::default(); paths.len()],
-            paths,
-            ..Shared::default()
-        }));
+    /// Starts it; name servers know `zone`. The same seed loses the same packets.
+    pub(crate) fn start(ports: Ports, zone: Arc<Zone>, seed: u64) -> Result<Self, LabError> {
+        let isps = vec![Conditions::default(); ports.isps.len()];
+        let shared = Arc::new(Mutex::new(Shared { isps, ..Shared::default() }));
         // The reading end is hung up when the writing end is dropped; no child process may hold a copy of it.
         let (stopped, stop) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
             .map_err(|error| LabError::system("make a pipe for the fabric", error))?;
-        let engine = Engine::new(Arc::clone(&shared), isps, edge, seed);
+        let engine = Engine::new(Arc::clone(&shared), ports, zone, seed);
         let thread = std::thread::Builder::new()
             .name("fabric".to_owned())
             .spawn(move || engine.run(stopped.as_fd()))
@@ -107,12 +127,31 @@ impl Fabric {
 
     /// The path through one ISP, counted from 0.
     pub fn isp(&self, index: usize) -> IspPath<'_> {
-        IspPath { fabric: self, index }
+        IspPath::new(self, index)
     }
 
     /// By which ISP packets from `source` to `destination` leave; `None` before the first.
     pub fn seen(&self, source: IpAddr, destination: IpAddr) -> Option<Seen> {
         lock(&self.shared).seen.get(&Ends { source, destination }).cloned()
+    }
+
+    pub(crate) fn divert(&self) -> Divert {
+        Divert { shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// Tells who stands in the way of whom.
+#[derive(Debug)]
+pub(crate) struct Divert {
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Divert {
+    /// The portal of the ISP by which `client` came to `server` last.
+    pub(crate) fn portal(&self, client: IpAddr, server: IpAddr) -> Option<Portal> {
+        let shared = lock(&self.shared);
+        let seen = shared.seen.get(&Ends { source: client, destination: server })?;
+        shared.isps.get(seen.isp)?.portal
     }
 }
 
@@ -123,48 +162,6 @@ impl Drop for Fabric {
             // A panic of the thread has been printed already; a second one here would abort.
             let _ = thread.join();
         }
-    }
-}
-
-/// The knobs of the path through one ISP; they act on the next packet.
-#[derive(Debug, Clone, Copy)]
-pub struct IspPath<'a> {
-    fabric: &'a Fabric,
-    index: usize,
-}
-
-impl IspPath<'_> {
-    /// Sets both directions.
-    pub fn set(self, profile: PathProfile) {
-        self.set_towards_edge(profile);
-        self.set_from_edge(profile);
-    }
-
-    /// Sets the direction from the branch to the edge.
-    pub fn set_towards_edge(self, profile: PathProfile) {
-        if let Some(path) = lock(&self.fabric.shared).paths.get_mut(self.index) {
-            path.towards_edge = profile;
-        }
-    }
-
-    /// Sets the direction from the edge to the branch.
-    pub fn set_from_edge(self, profile: PathProfile) {
-        if let Some(path) = lock(&self.fabric.shared).paths.get_mut(self.index) {
-            path.from_edge = profile;
-        }
-    }
-
-    /// Accepts packets of these sources alone from the branch, as ISPs do (BCP 38): others are swallowed without a
-    /// word, and [`Fabric::seen`] does not see them. `None`, the beginning, accepts all.
-    pub fn filter_sources(self, accepted: Option<Vec<IpNet>>) {
-        if let Some(ingress) = lock(&self.fabric.shared).ingress.get_mut(self.index) {
-            ingress.accepted = accepted;
-        }
-    }
-
-    /// Packets that were swallowed because of their source.
-    pub fn filtered(self) -> u64 {
-        lock(&self.fabric.shared).ingress.get(self.index).map_or(0, |ingress| ingress.filtered)
     }
 }
 

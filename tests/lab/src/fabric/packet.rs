@@ -43,8 +43,19 @@ pub(crate) fn turn_round(packet: &mut [u8], port: u16) -> bool {
     true
 }
 
+/// Protocol number of what is inside, without IPv6 extensions.
+pub(super) fn protocol(packet: &[u8]) -> Option<u8> {
+    packet.get(if packet.first()? >> 4 == 4 { 9 } else { 6 }).copied()
+}
+
+/// Port that a UDP datagram goes to.
+pub(super) fn udp_port(packet: &[u8]) -> Option<u16> {
+    let (_, _, transport) = udp_layout(packet)?;
+    field::<2>(packet, transport + 2).map(u16::from_be_bytes)
+}
+
 /// Offset and width of the addresses and offset of the UDP header, for an unfragmented datagram without extensions.
-fn udp_layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
+pub(super) fn udp_layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
     const UDP: u8 = 17;
     match packet.first()? >> 4 {
         4 => {
@@ -58,13 +69,13 @@ fn udp_layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
 }
 
 /// Swaps two neighbouring fields of `width` bytes at `offset`.
-fn swap(packet: &mut [u8], offset: usize, width: usize) {
+pub(super) fn swap(packet: &mut [u8], offset: usize, width: usize) {
     if let Some(both) = packet.get_mut(offset..offset + 2 * width) {
         both.rotate_left(width);
     }
 }
 
-fn field<const N: usize>(packet: &[u8], offset: usize) -> Option<[u8; N]> {
+pub(super) fn field<const N: usize>(packet: &[u8], offset: usize) -> Option<[u8; N]> {
     packet.get(offset..offset + N)?.try_into().ok()
 }
 
