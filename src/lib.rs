@@ -29,6 +29,7 @@ pub mod domain;
 pub mod kernel;
 pub mod local;
 pub mod partners;
+pub mod passive;
 pub mod plan;
 pub mod probe;
 pub mod quality;
