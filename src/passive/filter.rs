@@ -3,9 +3,9 @@
 
 use socket2::SockFilter;
 
+pub use super::assembler::{AssembleError, Instruction};
 use super::{
-    assembler::{AssembleError, Instruction, Place, Step, assemble},
-    segment::TCP_HEADER,
+    assembler::{Place, Step, assemble},
     thinning::Share,
 };
 
@@ -18,6 +18,8 @@ pub const OUTGOING: u8 = 4;
 const ETH_P_IPV4: u32 = 0x0800;
 const ETH_P_IPV6: u32 = 0x86dd;
 const TCP: u32 = 6;
+/// The part of a TCP header that every segment has.
+const TCP_HEADER: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Label {
@@ -95,8 +97,7 @@ pub fn program(interfaces: &[u32], share: Share) -> Result<Vec<Instruction>, Ass
         Step::And(share.mask().into()),
         Step::IfNot(share.wanted().into(), Drop),
         Step::TakeX,
-        // Twenty.
-        Step::Add(TCP_HEADER as u32),
+        Step::Add(TCP_HEADER),
         Step::Pass,
         Step::At(Drop),
         Step::Drop,

@@ -35,7 +35,7 @@
 //! unanswered, and passive figures should be turned off.
 
 mod assembler;
-mod filter;
+pub mod filter;
 mod segment;
 mod stamp;
 mod table;
@@ -51,6 +51,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
+pub use self::thinning::Share;
 use self::{
     tap::{Tap, clocks},
     watcher::Watcher,

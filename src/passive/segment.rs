@@ -29,7 +29,7 @@ pub struct Segment {
 const TCP: u8 = 6;
 const IPV6_HEADER: usize = 40;
 /// The part of a TCP header that every segment has.
-pub const TCP_HEADER: usize = 20;
+const TCP_HEADER: usize = 20;
 
 /// FIN, SYN, RST and ACK. The others say nothing here: ECN sets two of them on SYNs.
 const TELLING_FLAGS: u8 = 0x17;

@@ -102,7 +102,7 @@ mod tests {
             for forward in [true, false] {
                 let mut eras = Eras::new(clocks(0, 0));
                 let mut after = clocks(20_000, 20_000);
-                after.wall = if forward { after.wall + step } else { after.wall - step };
+                after.wall = if forward { after.wall + step } else { after.wall.saturating_sub(step) };
                 assert_eq!(eras.read(after, false), None);
                 let later = |ms| {
                     let span = Duration::from_millis(ms);

@@ -142,7 +142,8 @@ mod tests {
         for halvings in 0..=MOST_HALVINGS {
             let share = Share { halvings, phase: 0xbeef };
             let ports: Vec<u16> = (0..=u16::MAX).filter(|port| share.contains(*port)).collect();
-            assert_eq!(ports.len() as u32 * share.one_in(), 65_536);
+            assert_eq!(ports.len(), 65_536 >> halvings);
+            assert_eq!(share.one_in(), 1 << halvings);
             assert!(ports.iter().all(|port| wider.contains(*port)));
             // Even ports alone are thinned alike.
             assert_eq!(ports.iter().filter(|port| *port % 2 == 0).count() * 2, ports.len());

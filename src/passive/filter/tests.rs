@@ -45,7 +45,7 @@ fn other_interfaces_and_other_protocols_stay_in_the_kernel() {
 
 #[test]
 fn as_many_interfaces_as_promised_fit() {
-    let interfaces: Vec<u32> = (1..=MOST_INTERFACES as u32).collect();
+    let interfaces: Vec<u32> = (1..).take(MOST_INTERFACES).collect();
     let program = program(&interfaces, Share::all(0)).unwrap();
     let syn = packet(&Wire::new("192.168.77.10:40000", "13.107.6.152:443", 0x02), true);
     for interface in [0, 1, 64, 128, 129] {
