@@ -12,6 +12,7 @@ mod agent;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod branch;
+mod capture;
 pub mod collector;
 pub mod demo;
 mod edge;
@@ -35,6 +36,7 @@ pub use branch::{
     Branch, BranchBuilder, CLIENT_IPV4, CLIENT_IPV6, INTERNET_IPV4, INTERNET_IPV6, MICROSOFT_IPV4, MICROSOFT_IPV6,
     OPS_IPV4, RESOLVER_IPV4, RESOLVER_IPV6,
 };
+pub use capture::{Capture, Packet};
 pub use edge::{Edge, HTTP_PORT, TCP_PORT, lab_ca_pem};
 pub use error::LabError;
 pub use fabric::{ECHO_PORT, Fabric, IspPath, PathProfile, Portal, Seen};

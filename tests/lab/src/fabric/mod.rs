@@ -34,7 +34,7 @@ use ipnet::IpNet;
 
 use crate::{LabError, edge::Zone};
 use engine::Engine;
-use packet::Ends;
+pub(crate) use packet::{Ends, field, protocol};
 
 /// UDP port that is echoed for every address (RFC 862).
 pub const ECHO_PORT: u16 = 7;

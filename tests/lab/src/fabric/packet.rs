@@ -44,7 +44,7 @@ pub(crate) fn turn_round(packet: &mut [u8], port: u16) -> bool {
 }
 
 /// Protocol number of what is inside, without IPv6 extensions.
-pub(super) fn protocol(packet: &[u8]) -> Option<u8> {
+pub(crate) fn protocol(packet: &[u8]) -> Option<u8> {
     packet.get(if packet.first()? >> 4 == 4 { 9 } else { 6 }).copied()
 }
 
@@ -75,7 +75,7 @@ pub(super) fn swap(packet: &mut [u8], offset: usize, width: usize) {
     }
 }
 
-pub(super) fn field<const N: usize>(packet: &[u8], offset: usize) -> Option<[u8; N]> {
+pub(crate) fn field<const N: usize>(packet: &[u8], offset: usize) -> Option<[u8; N]> {
     packet.get(offset..offset + N)?.try_into().ok()
 }
 
