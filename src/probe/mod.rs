@@ -7,6 +7,7 @@
 //! | `schedule` | pure: which path is probed when, at which target; never a burst |
 //! | `tcp` | one TCP-connect probe: from a socket on the uplink to an outcome |
 //! | `tcp_info` | the one system call that no safe crate offers: the kernel's own RTT of a connection |
+//! | `resolve`, `dns` | looks a name up through the uplink itself |
 //! | this file | the task: starts what is due, hands over what is done |
 //!
 //! An uplink needs a route out of its interface for its probes: the probe tables of [`crate::plan`], or in `observe`
@@ -16,6 +17,8 @@
 //! Binding to an interface needs no privilege since Linux 5.7, and `CAP_NET_RAW` before it.
 
 mod attempt;
+mod dns;
+mod resolve;
 mod schedule;
 mod tcp;
 mod tcp_info;
@@ -34,6 +37,7 @@ use tokio::{
     time::sleep,
 };
 
+pub use self::resolve::{ResolveError, resolve};
 use self::{
     attempt::{Attempt, Measured},
     schedule::{Assignment, Schedule},
