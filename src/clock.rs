@@ -8,8 +8,17 @@ use crate::domain::BootTime;
 
 /// Time since boot, suspend included (`CLOCK_BOOTTIME`).
 pub fn boot_time() -> BootTime {
-    let time = clock_gettime(ClockId::Boottime);
+    BootTime(read(ClockId::Boottime))
+}
+
+/// Time for which the machine was awake since it booted (`CLOCK_MONOTONIC`).
+pub fn awake_time() -> Duration {
+    read(ClockId::Monotonic)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-    BootTime(Duration::new(seconds, nanoseconds))
+    Duration::new(seconds, nanoseconds)
 }
