@@ -44,6 +44,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
+pub use self::attempt::{Attempt, Measured};
 pub use self::resolve::{ResolveError, resolve};
 use self::runner::{Runner, Surroundings};
 use crate::domain::{ClassId, Family, ProbeSample, Target, UplinkId};

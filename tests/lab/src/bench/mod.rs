@@ -14,12 +14,14 @@
 //! | `site` | a router with two ISPs |
 //! | `steering` | what the agent would write for all service tags |
 //! | `swap`, `program`, `carrier`, `read`, `reconcile`, `memory` | one benchmark each |
+//! | `probe` | how well and at what cost paths are measured, beside `ping` and `fping` |
 
 mod bird;
 mod carrier;
 mod data;
 mod ip;
 mod memory;
+mod probe;
 mod process;
 mod program;
 mod read;
@@ -62,7 +64,38 @@ pub struct Options {
 enum Suite {
     /// Reading, programming and moving routes
     Kernel,
+    /// Measuring paths
+    Probe,
 }
+
+impl Suite {
+    /// Keys of its summary.
+    fn figures(self) -> &'static [&'static str] {
+        match self {
+            Self::Kernel => &KERNEL_FIGURES,
+            Self::Probe => &probe::FIGURES,
+        }
+    }
+}
+
+const KERNEL_FIGURES: [&str; 16] = [
+    "read_ratio_discard",
+    "read_cpu_ratio_discard",
+    "read_ratio_iproute",
+    "read_ratio_bird",
+    "read_ratio_frr",
+    "program_ratio_ip_batch",
+    "swap_ratio_ip_batch_50k",
+    "swap_ratio_ip_batch_50k_compat1",
+    "swap_us_1k",
+    "swap_us_1k_compat1",
+    "swap_us_200k",
+    "swap_us_200k_compat1",
+    "carrier_backup_ms",
+    "carrier_lost_packets",
+    "reconcile_ms_beside_1m",
+    "rss_mib_1m",
+];
 
 /// One benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -79,14 +112,17 @@ enum Part {
     Reconcile,
     /// Memory of the agent beside a full BGP table
     Memory,
+    /// Round-trip times and loss against the wire (suite `probe`, as all that follow)
+    Accuracy,
+    /// Processor time of probes
+    Cost,
+    /// How soon a black hole and loss are found
+    Detection,
+    /// Memory of a path's history
+    History,
 }
 
 impl Options {
-    /// The quick run with JSON, for a test.
-    pub fn quick_json() -> Self {
-        Self { suite: Suite::Kernel, json: true, quick: true, only: Vec::new() }
-    }
-
     fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
@@ -95,7 +131,7 @@ impl Options {
 /// Runs them with this binary of the agent, or with the workspace's own, built if need be. Success only if all could be
 /// measured; another program that is not installed is no failure.
 pub fn run(options: &Options, binary: Option<PathBuf>) -> ExitCode {
-    let mut report = Report::new(options.json);
+    let mut report = Report::new(options.json, options.suite.figures());
     let done = play(options, binary, &mut report);
     if let Err(error) = &done {
         report.failure(&error.to_string());
@@ -105,10 +141,16 @@ pub fn run(options: &Options, binary: Option<PathBuf>) -> ExitCode {
 }
 
 fn play(options: &Options, binary: Option<PathBuf>, report: &mut Report) -> Result<(), LabError> {
-    let Suite::Kernel = options.suite;
-    let scale = if options.quick { Scale::quick() } else { Scale::full() };
     // Built first, and not while something is measured.
     let binary = binary.map_or_else(crate::find_binary, Ok)?;
+    match options.suite {
+        Suite::Kernel => play_kernel(options, &binary, report),
+        Suite::Probe => probe::play(options, &binary, report),
+    }
+}
+
+fn play_kernel(options: &Options, binary: &Path, report: &mut Report) -> Result<(), LabError> {
+    let scale = if options.quick { Scale::quick() } else { Scale::full() };
     if options.wants(Part::Swap) {
         swap::run(&scale, report)?;
     }
@@ -116,10 +158,10 @@ fn play(options: &Options, binary: Option<PathBuf>, report: &mut Report) -> Resu
         program::run(&scale, report)?;
     }
     if options.wants(Part::Carrier) {
-        carrier::run(&binary, &scale, report)?;
+        carrier::run(binary, &scale, report)?;
     }
     if [Part::Read, Part::Reconcile, Part::Memory].iter().any(|part| options.wants(*part)) {
-        beside_full_table(options, &binary, &scale, report)?;
+        beside_full_table(options, binary, &scale, report)?;
     }
     Ok(())
 }

@@ -4,26 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-/// Keys of the summary; one that was not measured is null.
-const FIGURES: [&str; 16] = [
-    "read_ratio_discard",
-    "read_cpu_ratio_discard",
-    "read_ratio_iproute",
-    "read_ratio_bird",
-    "read_ratio_frr",
-    "program_ratio_ip_batch",
-    "swap_ratio_ip_batch_50k",
-    "swap_ratio_ip_batch_50k_compat1",
-    "swap_us_1k",
-    "swap_us_1k_compat1",
-    "swap_us_200k",
-    "swap_us_200k_compat1",
-    "carrier_backup_ms",
-    "carrier_lost_packets",
-    "reconcile_ms_beside_1m",
-    "rss_mib_1m",
-];
-
 /// Speaks on standard output.
 pub(super) struct Report {
     json: bool,
@@ -47,8 +27,9 @@ pub(super) struct Row {
 }
 
 impl Report {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, part: String::new(), figures: FIGURES.map(|name| (name, None)).into() }
+    /// One whose summary has these keys; one that is not measured is null.
+    pub(super) fn new(json: bool, figures: &[&'static str]) -> Self {
+        Self { json, part: String::new(), figures: figures.iter().map(|name| (*name, None)).collect() }
     }
 
     /// The next benchmark begins.
