@@ -71,14 +71,18 @@ impl Course {
         !self.doubt.is_lost() && now.at_least_after(self.clear_since, STABLE_AFTER)
     }
 
-    /// What the next ordinary probe is for.
-    pub fn purpose(&self) -> Purpose {
-        if self.doubt.is_lost() { Purpose::WatchLost } else { Purpose::Watch }
-    }
-
-    /// Whether a target that can prove who it is comes first.
-    pub fn wants_proof(&self) -> bool {
-        self.doubt.asks_who() && self.turns.can_prove()
+    /// The targets that may be asked now, the best first.
+    pub fn order(&self, urgency: Urgency, now: BootTime) -> Vec<usize> {
+        let purpose = match urgency {
+            Urgency::Doubt => Purpose::Confirm,
+            Urgency::Calm if self.doubt.is_lost() => Purpose::WatchLost,
+            Urgency::Calm => Purpose::Watch,
+        };
+        let mut order = self.turns.order(purpose, now);
+        if self.doubt.asks_who() && self.turns.can_prove() {
+            order.splice(0..0, self.turns.order(Purpose::Prove, now));
+        }
+        order
     }
 
     /// Goes on to the next slot that starts at least half an interval after `now`; `luck` in 0..1 says where in it.

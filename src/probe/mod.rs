@@ -5,6 +5,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `schedule` | pure: which path is probed when, at which target; never a burst |
+//! | `courses` | pure: all paths, how far apart their probes are, and who wants to be first |
 //! | `course` | pure: one path of the schedule: its slots on its grid |
 //! | `turns` | pure: whose turn it is among the targets of a path |
 //! | `doubt` | pure: when a path is worth quick probes, and how many |
@@ -29,6 +30,7 @@ mod attempt;
 mod ceiling;
 mod complaints;
 mod course;
+mod courses;
 mod dns;
 mod doubt;
 mod expectation;
@@ -83,9 +85,13 @@ pub struct ProbeSettings {
 /// schedule, whatever else of them changes; results of paths that left it are not delivered. A full channel makes it
 /// wait, never drop: meanwhile no probe is started, and the slots missed are not made up for.
 ///
-/// Samples come in the order in which probes end, not in which they were sent. A probe that fails for a reason of
-/// this machine (out of file descriptors, not permitted) yields no sample, because it says nothing about the path; it
-/// is logged.
+/// A probe without an answer when one usually comes is told as [`ProbeOutcome::Overdue`], and again, with the same time and
+/// target, when its last word is known. Samples come in the order in which probes end, not in which they were sent. A
+/// probe that fails for a reason of this machine (out of file descriptors, not permitted) yields no sample, because it
+/// says nothing about the path; it is logged. Nor does one that was under way in a suspend. A target whose name has no
+/// usable address yields a sample without one, at most every ten seconds.
+///
+/// [`ProbeOutcome::Overdue`]: crate::domain::ProbeOutcome::Overdue
 pub async fn run(
     settings: ProbeSettings,
     paths: watch::Receiver<Arc<[ProbePath]>>,

@@ -1,6 +1,7 @@
 //! While nothing is amiss.
 
 use super::{super::*, world::*};
+use crate::domain::{ClassId, UplinkId};
 
 fn paths(count: u8, targets: u8) -> Vec<ProbePath> {
     (0..count).map(|number| path(u16::from(number % 3), number, targets)).collect()
@@ -110,7 +111,7 @@ fn paths_that_share_their_only_target_share_its_turns() {
 fn neighbours_in_phase_are_different_uplinks() {
     let list: Vec<_> = (0..2).flat_map(|uplink| (0..10).map(move |class| path(uplink, class, 1))).collect();
     let world = World::new(Duration::from_secs(10), &list, |_, _| Fate::Silence);
-    let mut by_due: Vec<_> = world.schedule.courses.values().collect();
+    let mut by_due: Vec<_> = world.schedule.courses.iter().map(|(_, course)| course).collect();
     by_due.sort_by_key(|course| course.due);
     let order: Vec<_> = by_due.iter().map(|course| course.path.uplink.0).collect();
     assert_eq!(order, [0, 1].repeat(10));
@@ -129,13 +130,13 @@ fn a_new_path_is_first_asked_to_prove_who_answers_and_then_once_in_ten_seconds()
 #[test]
 fn paths_that_stay_in_the_list_keep_their_course_and_take_what_changed() {
     let mut world = settled(NORMAL, &[path(0, 0, 2), path(1, 1, 1)]);
-    let due = world.schedule.courses[&(ClassId::new("class0"), UplinkId(0))].due;
+    let due = world.schedule.courses.get(&(ClassId::new("class0"), UplinkId(0))).unwrap().due;
     let moved = ProbePath { interface: "ppp1".to_owned(), ..path(0, 0, 2) };
     world.schedule.replace(&[path(2, 9, 1), moved.clone()], world.now);
-    let kept = &world.schedule.courses[&(ClassId::new("class0"), UplinkId(0))];
+    let kept = world.schedule.courses.get(&(ClassId::new("class0"), UplinkId(0))).unwrap();
     assert_eq!((kept.due, &*kept.path), (due, &moved));
     assert_eq!(kept.turns.expectation(0).usual(), Some(Duration::from_millis(10)));
-    assert_eq!(world.schedule.courses.len(), 2);
+    assert_eq!(world.schedule.courses.iter().count(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::*;
 use crate::{
-    domain::{Check, Family},
+    domain::{Check, ClassId, Family, UplinkId},
     probe::flights::{Flights, Moment},
 };
 
