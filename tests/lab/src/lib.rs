@@ -14,6 +14,7 @@ pub mod bench;
 mod branch;
 mod capture;
 pub mod collector;
+mod crowd;
 pub mod demo;
 mod edge;
 mod error;
@@ -37,6 +38,7 @@ pub use branch::{
     OPS_IPV4, RESOLVER_IPV4, RESOLVER_IPV6,
 };
 pub use capture::{Capture, Packet};
+pub use crowd::Crowd;
 pub use edge::{Edge, HTTP_PORT, TCP_PORT, lab_ca_pem};
 pub use error::LabError;
 pub use fabric::{ECHO_PORT, Fabric, IspPath, PathProfile, Portal, Seen};
