@@ -66,7 +66,7 @@ fn address(v6: bool) -> BoxedStrategy<std::net::IpAddr> {
 fn wire() -> impl Strategy<Value = Wire> {
     let ends = any::<bool>().prop_flat_map(|v6| (address(v6), any::<u16>(), address(v6), any::<u16>()));
     let flags = prop_oneof![3 => Just(0x02), 3 => Just(0x12), 2 => Just(0x14), 2 => any::<u8>()];
-    let fragment = prop_oneof![4 => Just(0x4000), 1 => Just(0), 1 => any::<u16>()];
+    let fragment = prop_oneof![4 => Just(0x4000), 1 => Just(0), 1 => Just(0x2000), 1 => any::<u16>()];
     let protocol = prop_oneof![6 => Just(6), 1 => any::<u8>()];
     let sequence = prop_oneof![Just(0), any::<u32>()];
     (ends, flags, fragment, protocol, sequence, any::<u32>(), 0..=10_u8).prop_map(
