@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::tcp;
+use super::{http, own_ports::OwnPorts, tcp, tls, trust::Trust};
 use crate::domain::{Check, ProbeFailure, ProbeOutcome};
 
 /// One probe to make.
@@ -20,8 +20,13 @@ pub struct Attempt<'a> {
     pub address: SocketAddr,
     /// What counts as an answer.
     pub check: &'a Check,
-    /// Loss threshold (RFC 7680 section 2.4).
+    /// Loss threshold (RFC 7680 section 2.4). A conversation over TCP may take six times as long: two more for the
+    /// service, and all of it again when large packets seem not to get through.
     pub timeout: Duration,
+    /// Who may vouch for a server; without, checks that need it cannot be sent.
+    pub trust: Option<&'a Trust>,
+    /// Where local TCP ports are noted.
+    pub ports: Option<&'a OwnPorts>,
 }
 
 /// What came of it.
@@ -33,6 +38,19 @@ pub struct Measured {
     pub service_time: Option<Duration>,
 }
 
+impl Measured {
+    /// Not answered.
+    pub(super) fn failed(failure: ProbeFailure) -> Self {
+        ProbeOutcome::Failed(failure).into()
+    }
+}
+
+impl From<ProbeOutcome> for Measured {
+    fn from(outcome: ProbeOutcome) -> Self {
+        Self { outcome, service_time: None }
+    }
+}
+
 impl Attempt<'_> {
     /// Makes it.
     ///
@@ -40,10 +58,13 @@ impl Attempt<'_> {
     /// When this machine could not try at all (out of descriptors, ports or memory, not permitted): nothing is learned
     /// about the path. Everything else is an outcome.
     pub async fn carry_out(&self) -> io::Result<Measured> {
-        let outcome = match self.check {
-            Check::Tcp { .. } => tcp::probe(self.interface, self.source, self.address, self.timeout).await?,
-            _ => ProbeOutcome::Failed(ProbeFailure::NotSent),
-        };
-        Ok(Measured { outcome, service_time: None })
+        match self.check {
+            Check::Tcp { refusal_answers } => tcp::probe(self, *refusal_answers).await.map(Measured::from),
+            Check::Tls { server_name } => tls::probe(self, server_name).await,
+            Check::Http { secure, server_name, path, status } => {
+                http::probe(self, http::Page { secure: *secure, server_name, path, status }).await
+            }
+            Check::Icmp | Check::Stun => Ok(Measured::failed(ProbeFailure::NotSent)),
+        }
     }
 }

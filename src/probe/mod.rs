@@ -16,7 +16,10 @@
 //! | `resolve`, `dns` | looks a name up through the uplink itself |
 //! | `runner` | the task: starts what is due, hands over what is done |
 //! | `attempt` | one probe of any kind: from a target on an uplink to what came of it |
-//! | `tcp` | one TCP-connect probe: from a socket on the uplink to an outcome |
+//! | `tcp` | one TCP handshake |
+//! | `conversation`, `tls`, `http` | what goes on after it: a name proven, a page asked for, an MTU hole found |
+//! | `trust` | whom probes believe |
+//! | `own_ports` | which connections are ours |
 //! | `tcp_info` | the one system call that no safe crate offers: the kernel's own RTT of a connection |
 //!
 //! An uplink needs a route out of its interface for its probes: the probe tables of [`crate::plan`], or in `observe`
@@ -29,26 +32,35 @@ mod addresses;
 mod attempt;
 mod ceiling;
 mod complaints;
+mod conversation;
 mod course;
 mod courses;
 mod dns;
 mod doubt;
 mod expectation;
 mod flights;
+mod http;
+mod own_ports;
 mod resolve;
 mod runner;
 mod schedule;
 mod tcp;
 mod tcp_info;
+mod tls;
+mod trust;
 mod turns;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-pub use self::attempt::{Attempt, Measured};
-pub use self::resolve::{ResolveError, resolve};
 use self::runner::{Runner, Surroundings};
+pub use self::{
+    attempt::{Attempt, Measured},
+    own_ports::OwnPorts,
+    resolve::{ResolveError, resolve},
+    trust::{Trust, TrustError},
+};
 use crate::domain::{ClassId, Family, ProbeSample, Target, UplinkId};
 
 /// One path to measure.
@@ -71,7 +83,7 @@ pub struct ProbePath {
 }
 
 /// How often, and how long to wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ProbeSettings {
     /// Mean time between two probes of one path while nothing is amiss; at least 10 ms.
     pub interval: Duration,
@@ -79,6 +91,10 @@ pub struct ProbeSettings {
     pub timeout: Duration,
     /// Name servers for the names of targets; those of each path when empty.
     pub resolvers: Arc<[IpAddr]>,
+    /// Who may vouch for targets that must prove their name.
+    pub trust: Option<Arc<Trust>>,
+    /// Where the local TCP ports of probes are noted.
+    pub ports: Arc<OwnPorts>,
 }
 
 /// Probes the paths of the newest list until the receiver of samples is gone. Paths that stay in the list keep their

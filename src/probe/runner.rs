@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    ProbePath, ProbeSettings,
+    OwnPorts, ProbePath, ProbeSettings, Trust,
     addresses::{Addresses, LookUp},
     attempt::{Attempt, Measured},
     complaints::Complaints,
@@ -166,7 +166,11 @@ impl Runner {
         let timeout = self.settings.timeout;
         let expected = self.schedule.overdue_after(&assignment, timeout);
         let number = self.flights.depart(assignment.clone(), now, expected);
-        self.running.spawn(async move { Ended::Probe(number, carry_out(&assignment, timeout).await) });
+        let (trust, ports) = (self.settings.trust.clone(), Arc::clone(&self.settings.ports));
+        self.running.spawn(async move {
+            let result = carry_out(&assignment, timeout, trust.as_deref(), &ports).await;
+            Ended::Probe(number, result)
+        });
     }
 
     async fn ended(&mut self, ended: Ended) -> Result<(), NobodyListens> {
@@ -239,12 +243,24 @@ impl Runner {
 }
 
 /// Sends one probe and waits for what comes of it.
-async fn carry_out(assignment: &Assignment, timeout: Duration) -> io::Result<Measured> {
+async fn carry_out(
+    assignment: &Assignment,
+    timeout: Duration,
+    trust: Option<&Trust>,
+    ports: &OwnPorts,
+) -> io::Result<Measured> {
     let Assignment { path, target, address: Some(address), .. } = assignment else {
-        return Ok(Measured { outcome: ProbeOutcome::Failed(ProbeFailure::NotResolved), service_time: None });
+        return Ok(ProbeOutcome::Failed(ProbeFailure::NotResolved).into());
     };
-    let attempt =
-        Attempt { interface: &path.interface, source: path.source, address: *address, check: &target.check, timeout };
+    let attempt = Attempt {
+        interface: &path.interface,
+        source: path.source,
+        address: *address,
+        check: &target.check,
+        timeout,
+        trust,
+        ports: Some(ports),
+    };
     attempt.carry_out().await
 }
 

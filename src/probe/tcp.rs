@@ -1,4 +1,4 @@
-//! One TCP-connect probe: SYN out of the uplink, SYN-ACK back, RTT by the kernel's own clock.
+//! One TCP handshake: SYN out of the uplink, SYN-ACK back, RTT by the kernel's own clock.
 //!
 //! The connection is closed with RST (`SO_LINGER` 0), not FIN. A FIN would leave a `TIME_WAIT` of 60 s on this router
 //! for every probe (600 per path at ten a second, against a limit of a few thousand on small machines), 120 s in its
@@ -11,83 +11,116 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpStream, time};
 
-use super::tcp_info;
+use super::{attempt::Attempt, tcp_info};
 use crate::domain::{ProbeFailure, ProbeOutcome};
 
-/// Probes `target` once through `interface`, from `source` if one is given.
+/// A handshake that is complete.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub stream: TcpStream,
+    /// From SYN to SYN-ACK.
+    pub rtt: Duration,
+    /// When the SYN was sent.
+    pub started: Instant,
+}
+
+/// What a handshake came to; a failure with the time after which it was known.
+pub(super) type Connected = Result<Connection, (ProbeFailure, Duration)>;
+
+/// One probe that is over with the handshake.
+///
+/// # Errors
+/// As [`connect`].
+pub(super) async fn probe(attempt: &Attempt<'_>, refusal_answers: bool) -> io::Result<ProbeOutcome> {
+    Ok(match connect(attempt, None).await? {
+        Ok(connection) => ProbeOutcome::Answered(connection.rtt),
+        Err((ProbeFailure::Refused, after)) if refusal_answers && after <= attempt.timeout => {
+            ProbeOutcome::Answered(after)
+        }
+        Err((failure, _)) => ProbeOutcome::Failed(failure),
+    })
+}
+
+/// Connects; with `segment`, both sides keep their segments to so many bytes.
 ///
 /// # Errors
 /// When this machine could not try at all (out of descriptors, ports or memory, not permitted): nothing is learned about the
 /// path. Everything else is an outcome.
-pub(super) async fn probe(
-    interface: &str,
-    source: Option<IpAddr>,
-    target: SocketAddr,
-    timeout: Duration,
-) -> io::Result<ProbeOutcome> {
+pub(super) async fn connect(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Connected> {
     let started = Instant::now();
-    let stream = match start(interface, source, target) {
+    let stream = match start(attempt, segment) {
         Ok(socket) => TcpStream::from_std(socket.into())?,
-        Err(error) => return not_started(error, interface, target),
+        Err(error) => return not_started(error, attempt, started).map(Err),
     };
     // `timeout` looks at the socket before it looks at the clock: an answer that came in time while this process was
     // held up is still an answer.
-    match time::timeout(timeout, stream.writable()).await {
-        Err(_) => Ok(ProbeOutcome::Failed(ProbeFailure::Timeout)),
+    match time::timeout(attempt.timeout, stream.writable()).await {
+        Err(_) => Ok(Err((ProbeFailure::Timeout, started.elapsed()))),
         Ok(ready) => {
             ready?;
-            judge(&stream, started, timeout)
+            judge(stream, started, attempt.timeout)
         }
     }
 }
 
 /// Opens a socket on the uplink and sends the SYN.
-fn start(interface: &str, source: Option<IpAddr>, target: SocketAddr) -> io::Result<Socket> {
+fn start(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(target), kind, Some(Protocol::TCP))?;
-    socket.bind_device(Some(interface.as_bytes()))?;
+    let socket = Socket::new(Domain::for_address(attempt.address), kind, Some(Protocol::TCP))?;
+    socket.bind_device(Some(attempt.interface.as_bytes()))?;
     socket.set_linger(Some(Duration::ZERO))?;
-    if let Some(source) = source {
+    if let Some(segment) = segment {
+        socket.set_tcp_mss(segment)?;
+    }
+    if let Some(source) = attempt.source {
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    match socket.connect(&target.into()) {
+    let sent = socket.connect(&attempt.address.into());
+    if let (Some(ports), Some(local)) = (attempt.ports, socket.local_addr()?.as_socket()) {
+        ports.note(local.port());
+    }
+    match sent {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(socket),
     }
 }
 
 /// What an error before the SYN was on its way means.
-fn not_started(error: io::Error, interface: &str, target: SocketAddr) -> io::Result<ProbeOutcome> {
-    match error.raw_os_error() {
+fn not_started(error: io::Error, attempt: &Attempt<'_>, started: Instant) -> io::Result<(ProbeFailure, Duration)> {
+    let failure = match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EPERM | libc::EADDRINUSE) => {
-            Err(error)
+            return Err(error);
         }
-        Some(libc::ECONNREFUSED) => Ok(ProbeOutcome::Failed(ProbeFailure::Refused)),
+        Some(libc::ECONNREFUSED) => ProbeFailure::Refused,
         _ => {
-            log::trace!("probe of {target} could not be sent through {interface}: {error}");
-            Ok(ProbeOutcome::Failed(ProbeFailure::NotSent))
+            log::trace!("probe of {} could not be sent through {}: {error}", attempt.address, attempt.interface);
+            ProbeFailure::NotSent
         }
-    }
+    };
+    Ok((failure, started.elapsed()))
 }
 
 /// What became of an attempt that ended before the loss threshold.
-fn judge(stream: &TcpStream, started: Instant, timeout: Duration) -> io::Result<ProbeOutcome> {
+fn judge(stream: TcpStream, started: Instant, timeout: Duration) -> io::Result<Connected> {
     let elapsed = started.elapsed();
     if let Some(failure) = stream.take_error()?.and_then(|error| failure_of(&error)) {
-        return Ok(ProbeOutcome::Failed(failure));
+        return Ok(Err((failure, elapsed)));
     }
-    Ok(outcome_of(tcp_info::of(stream).ok(), elapsed, timeout))
+    Ok(match rtt_of(tcp_info::of(&stream).ok(), elapsed, timeout) {
+        Some(rtt) => Ok(Connection { stream, rtt, started }),
+        None => Err((ProbeFailure::Timeout, elapsed)),
+    })
 }
 
 /// What an error after the SYN was sent means; none when the handshake was complete all the same.
-fn failure_of(error: &io::Error) -> Option<ProbeFailure> {
+pub(super) fn failure_of(error: &io::Error) -> Option<ProbeFailure> {
     match error.kind() {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => None,
         ErrorKind::ConnectionRefused => Some(ProbeFailure::Refused),
@@ -97,15 +130,14 @@ fn failure_of(error: &io::Error) -> Option<ProbeFailure> {
     }
 }
 
-/// What a completed handshake means.
-fn outcome_of(info: Option<tcp_info::TcpInfo>, elapsed: Duration, timeout: Duration) -> ProbeOutcome {
+/// The RTT of a completed handshake, if it counts as answered.
+fn rtt_of(info: Option<tcp_info::TcpInfo>, elapsed: Duration, timeout: Duration) -> Option<Duration> {
     if info.is_some_and(|info| info.retransmissions > 0) {
         // The first SYN or its answer was lost, or came after the retransmission timer (1 s): either way it is lost
         // by the loss threshold's meaning, and its RTT is ambiguous (Karn's problem).
-        return ProbeOutcome::Failed(ProbeFailure::Timeout);
+        return None;
     }
-    let rtt = info.and_then(|info| info.rtt).unwrap_or(elapsed);
-    if rtt > timeout { ProbeOutcome::Failed(ProbeFailure::Timeout) } else { ProbeOutcome::Answered(rtt) }
+    Some(info.and_then(|info| info.rtt).unwrap_or(elapsed)).filter(|rtt| *rtt <= timeout)
 }
 
 #[cfg(test)]

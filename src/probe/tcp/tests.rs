@@ -1,14 +1,21 @@
 //! Outcomes on loopback, and the meaning of errors; ways through real interfaces are in `tests/probe.rs`.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use super::*;
+use crate::{domain::Check, probe::OwnPorts};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const CHECK: Check = Check::Tcp { refusal_answers: false };
+
+fn attempt(interface: &str, source: Option<IpAddr>, address: SocketAddr) -> Attempt<'_> {
+    Attempt { interface, source, address, check: &CHECK, timeout: PATIENCE, trust: None, ports: None }
+}
+
 fn run(source: Option<IpAddr>, interface: &str, target: SocketAddr) -> ProbeOutcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(probe(interface, source, target, PATIENCE)).unwrap()
+    runtime.block_on(probe(&attempt(interface, source, target), false)).unwrap()
 }
 
 fn failed(failure: ProbeFailure) -> ProbeOutcome {
@@ -32,9 +39,10 @@ fn an_answer_in_time_counts_and_keeps_its_rtt_though_this_process_was_held_up() 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = listener.local_addr().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let impatient = Attempt { timeout, ..attempt("lo", None, target) };
     let outcome = runtime.block_on(async {
         let held_up = async { std::thread::sleep(stall) };
-        tokio::join!(biased; probe("lo", None, target, timeout), held_up).0.unwrap()
+        tokio::join!(biased; probe(&impatient, false), held_up).0.unwrap()
     });
     assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < timeout), "{outcome:?}");
 }
@@ -103,11 +111,12 @@ fn errors_after_the_syn_mean_what_the_network_said() {
 #[test]
 fn errors_before_the_syn_are_the_paths_unless_this_machine_is_at_fault() {
     let target = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
-    let said = |errno| not_started(io::Error::from_raw_os_error(errno), "wan0", target);
+    let attempt = attempt("wan0", None, target);
+    let said = |errno| not_started(io::Error::from_raw_os_error(errno), &attempt, Instant::now());
     for errno in
         [libc::ENODEV, libc::EADDRNOTAVAIL, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EINVAL, libc::EACCES]
     {
-        assert_eq!(said(errno).unwrap(), failed(ProbeFailure::NotSent), "errno {errno}");
+        assert_eq!(said(errno).unwrap().0, ProbeFailure::NotSent, "errno {errno}");
     }
     for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::EPERM, libc::EADDRINUSE] {
         assert_eq!(said(errno).unwrap_err().raw_os_error(), Some(errno));
@@ -119,13 +128,32 @@ fn a_handshake_is_judged_by_the_kernels_figures() {
     let (fast, slow, timeout) = (Duration::from_millis(20), Duration::from_millis(900), Duration::from_millis(500));
     let info = |rtt, retransmissions| Some(tcp_info::TcpInfo { rtt, retransmissions });
     let cases = [
-        ("the kernel's RTT, not the time that we took", info(Some(fast), 0), slow, ProbeOutcome::Answered(fast)),
-        ("our clock when the kernel has no RTT", info(None, 0), fast, ProbeOutcome::Answered(fast)),
-        ("our clock when there is no TCP_INFO", None, fast, ProbeOutcome::Answered(fast)),
-        ("late by the kernel's RTT", info(Some(slow), 0), slow, failed(ProbeFailure::Timeout)),
-        ("a SYN sent again", info(Some(fast), 1), fast, failed(ProbeFailure::Timeout)),
+        ("the kernel's RTT, not the time that we took", info(Some(fast), 0), slow, Some(fast)),
+        ("our clock when the kernel has no RTT", info(None, 0), fast, Some(fast)),
+        ("our clock when there is no TCP_INFO", None, fast, Some(fast)),
+        ("late by the kernel's RTT", info(Some(slow), 0), slow, None),
+        ("a SYN sent again", info(Some(fast), 1), fast, None),
     ];
-    for (what, info, elapsed, outcome) in cases {
-        assert_eq!(outcome_of(info, elapsed, timeout), outcome, "{what}");
+    for (what, info, elapsed, rtt) in cases {
+        assert_eq!(rtt_of(info, elapsed, timeout), rtt, "{what}");
     }
+}
+
+#[test]
+fn a_refusal_is_an_answer_only_where_it_is_said_to_be() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let target = unused_port();
+    let outcome = runtime.block_on(probe(&attempt("lo", None, target), true)).unwrap();
+    assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < PATIENCE), "{outcome:?}");
+}
+
+#[test]
+fn the_local_port_is_noted() {
+    let (listener, ports) = (TcpListener::bind("127.0.0.1:0").unwrap(), OwnPorts::default());
+    let target = listener.local_addr().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let noting = Attempt { ports: Some(&ports), ..attempt("lo", None, target) };
+    runtime.block_on(probe(&noting, false)).unwrap();
+    let (_, prober) = listener.accept().unwrap();
+    assert!(ports.contains(prober.port()));
 }
