@@ -18,6 +18,7 @@ mod engine;
 mod explain;
 mod flows;
 mod kernel_news;
+mod measuring;
 mod privilege;
 mod protected;
 mod reconcile;
@@ -47,6 +48,7 @@ pub use self::{
 use self::{
     flows::{FlowsStatus, MovedFlowsWatch},
     kernel_news::KernelNews,
+    measuring::Measuring,
     reporting::Reporting,
     snapshot::{Held, Surroundings},
 };
@@ -61,7 +63,7 @@ use crate::{
     kernel::{Doubt, KernelError, watch_router},
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
     plan::Fib,
-    probe::{self, ProbePath, ProbeSettings},
+    probe::{ProbePath, TrustAnchors, TrustError},
     telemetry::Record,
 };
 
@@ -89,6 +91,9 @@ pub enum AgentError {
     /// A catalogue source was refused.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// Trust anchors that the configuration names cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The kernel cannot be asked.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -111,15 +116,16 @@ pub enum AgentError {
 ///
 /// # Errors
 /// When it cannot start: privileges, catalogue, control socket, netlink.
-pub fn run(config: Config) -> Result<(), AgentError> {
+pub fn run(mut config: Config) -> Result<(), AgentError> {
     if config.kernel.mode == Mode::Enforce {
         privilege::require_net_admin()?;
     }
     let catalogue = Catalogue::load(&config.destinations)?;
+    let trust = measuring::trust(&mut config.probe)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let control = ControlSocket::bind(&config.control.socket)?;
-        let (agent, tasks) = Agent::compose(config, catalogue, control).await?;
+        let (agent, tasks) = Agent::compose(config, catalogue, trust, control).await?;
         agent.run(tasks).await
     });
     // A look-up of the collector's name may hang in the resolver's thread.
@@ -166,6 +172,7 @@ impl Agent {
     async fn compose(
         config: Config,
         catalogue: Catalogue,
+        trust: Option<Arc<TrustAnchors>>,
         control: ControlSocket,
     ) -> Result<(Self, Tasks), AgentError> {
         let started = boot_time();
@@ -181,14 +188,7 @@ impl Agent {
         let watcher =
             tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
-        let settings = ProbeSettings {
-            interval: config.probe.interval,
-            timeout: config.probe.timeout,
-            resolvers: config.probe.resolvers.as_slice().into(),
-        };
-        let (paths, paths_receiver) = watch::channel(Arc::from([]));
-        let (sample_sender, samples) = mpsc::channel(256);
-        tokio::spawn(probe::run(settings, paths_receiver, sample_sender));
+        let Measuring { paths, samples, .. } = measuring::start(&config.probe, trust);
 
         let (orders, orders_receiver) = watch::channel(None);
         let reconciler = tokio::spawn(reconciler.run(orders_receiver, doubt.clone()));

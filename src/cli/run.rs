@@ -26,6 +26,7 @@ fn failure(error: AgentError) -> Failure {
     match error {
         AgentError::Local(error) => error.into(),
         AgentError::Catalogue(error) => Failure::new(Code::Config, error),
+        AgentError::Trust(error) => Failure::new(Code::Config, error),
         error @ AgentError::NotPrivileged { .. } => Failure::new(Code::Denied, error),
         error => Failure::new(Code::Failed, error),
     }

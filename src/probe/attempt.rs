@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{http, own_ports::OwnPorts, tcp, tls, trust::Trust};
+use super::{http, own_ports::OwnPorts, tcp, tls, trust::TrustAnchors};
 use crate::domain::{Check, ProbeFailure, ProbeOutcome};
 
 /// One probe to make.
@@ -24,7 +24,7 @@ pub struct Attempt<'a> {
     /// service, and all of it again when large packets seem not to get through.
     pub timeout: Duration,
     /// Who may vouch for a server; without, checks that need it cannot be sent.
-    pub trust: Option<&'a Trust>,
+    pub trust: Option<&'a TrustAnchors>,
     /// Where local TCP ports are noted.
     pub ports: Option<&'a OwnPorts>,
 }

@@ -59,7 +59,7 @@ pub use self::{
     attempt::{Attempt, Measured},
     own_ports::OwnPorts,
     resolve::{ResolveError, resolve},
-    trust::{Trust, TrustError},
+    trust::{TrustAnchors, TrustError},
 };
 use crate::domain::{ClassId, Family, ProbeSample, Target, UplinkId};
 
@@ -92,7 +92,7 @@ pub struct ProbeSettings {
     /// Name servers for the names of targets; those of each path when empty.
     pub resolvers: Arc<[IpAddr]>,
     /// Who may vouch for targets that must prove their name.
-    pub trust: Option<Arc<Trust>>,
+    pub trust: Option<Arc<TrustAnchors>>,
     /// Where the local TCP ports of probes are noted.
     pub ports: Arc<OwnPorts>,
 }

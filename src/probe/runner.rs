@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    OwnPorts, ProbePath, ProbeSettings, Trust,
+    OwnPorts, ProbePath, ProbeSettings, TrustAnchors,
     addresses::{Addresses, LookUp},
     attempt::{Attempt, Measured},
     complaints::Complaints,
@@ -246,7 +246,7 @@ impl Runner {
 async fn carry_out(
     assignment: &Assignment,
     timeout: Duration,
-    trust: Option<&Trust>,
+    trust: Option<&TrustAnchors>,
     ports: &OwnPorts,
 ) -> io::Result<Measured> {
     let Assignment { path, target, address: Some(address), .. } = assignment else {

@@ -20,7 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_millis(100);
 
 fn settings() -> ProbeSettings {
-    ProbeSettings { interval: INTERVAL, timeout: Duration::from_millis(800), resolvers: Arc::from([]) }
+    ProbeSettings {
+        interval: INTERVAL,
+        timeout: Duration::from_millis(800),
+        resolvers: Arc::from([]),
+        trust: None,
+        ports: Arc::default(),
+    }
 }
 
 struct Task {

@@ -73,12 +73,12 @@ pub enum TrustError {
 
 /// What TLS probes go by, read once. Some 100 KB with the anchors of a whole system.
 #[derive(Debug)]
-pub struct Trust {
+pub struct TrustAnchors {
     tls: Arc<ClientConfig>,
     https: Arc<ClientConfig>,
 }
 
-impl Trust {
+impl TrustAnchors {
     /// Reads the anchors; none where nobody is to be trusted.
     ///
     /// # Errors

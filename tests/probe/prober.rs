@@ -29,7 +29,13 @@ pub fn probe(
         runtime.block_on(async {
             let (_paths, list) = watch::channel(Arc::from(list));
             let (sender, mut receiver) = mpsc::channel(16);
-            let settings = ProbeSettings { interval: INTERVAL, timeout: TIMEOUT, resolvers: Arc::from([]) };
+            let settings = ProbeSettings {
+                interval: INTERVAL,
+                timeout: TIMEOUT,
+                resolvers: Arc::from([]),
+                trust: None,
+                ports: Arc::default(),
+            };
             tokio::spawn(probe::run(settings, list, sender));
             let mut samples = Vec::new();
             let deadline = Instant::now() + PATIENCE;

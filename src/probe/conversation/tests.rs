@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     config::TrustSource,
     domain::Check,
-    probe::{Trust, TrustError},
+    probe::{TrustAnchors, TrustError},
 };
 
 const NAME: &str = "outlook.office365.com";
@@ -25,14 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct Scene {
     folder: TempDir,
     authority: Authority,
-    trust: Arc<Trust>,
+    trust: Arc<TrustAnchors>,
 }
 
 impl Scene {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let authority = Authority::create(folder.path(), "anchor").unwrap();
-        let trust = Trust::load(&TrustSource::File(authority.file().to_owned())).unwrap().unwrap();
+        let trust = TrustAnchors::load(&TrustSource::File(authority.file().to_owned())).unwrap().unwrap();
         Self { folder, authority, trust }
     }
 
@@ -202,10 +202,10 @@ async fn without_anybody_to_vouch_nothing_is_sent() {
 fn a_bundle_without_anchors_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("bundle.pem");
-    let said = |source: &TrustSource| Trust::load(source).map(|_| ()).unwrap_err();
+    let said = |source: &TrustSource| TrustAnchors::load(source).map(|_| ()).unwrap_err();
     assert!(matches!(said(&TrustSource::File(file.clone())), TrustError::Unreadable { .. }));
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let refusal = said(&TrustSource::File(file.clone()));
     assert!(matches!(refusal, TrustError::Empty { .. }) && refusal.to_string().contains("bundle.pem"), "{refusal}");
-    assert!(Trust::load(&TrustSource::Off).unwrap().is_none());
+    assert!(TrustAnchors::load(&TrustSource::Off).unwrap().is_none());
 }

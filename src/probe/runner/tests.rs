@@ -41,8 +41,13 @@ struct Task {
 }
 
 fn start(probe_timeout: Duration, name_port: u16, list: Vec<ProbePath>) -> Task {
-    let settings =
-        ProbeSettings { interval: Duration::from_millis(200), timeout: probe_timeout, resolvers: Arc::from([]) };
+    let settings = ProbeSettings {
+        interval: Duration::from_millis(200),
+        timeout: probe_timeout,
+        resolvers: Arc::from([]),
+        trust: None,
+        ports: Arc::default(),
+    };
     let ahead = Arc::new(Ahead::default());
     let clocks = Arc::clone(&ahead);
     let surroundings = Surroundings { now: Box::new(move || clocks.now()), name_port };
