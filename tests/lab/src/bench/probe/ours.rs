@@ -71,7 +71,9 @@ async fn send(check: Arc<Check>, address: SocketAddr, series: Series) -> io::Res
 }
 
 async fn attempt(check: Arc<Check>, address: SocketAddr, timeout: Duration) -> io::Result<Measured> {
-    Attempt { interface: UPLINK, source: None, address, check: &check, timeout }.carry_out().await
+    Attempt { interface: UPLINK, source: None, address, check: &check, timeout, trust: None, ports: None }
+        .carry_out()
+        .await
 }
 
 impl Estimate {
