@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{condition::Condition, measurer::Series};
+use super::{condition::Condition, detection::Profile, measurer::Series};
 
 /// Between two probes. More than the jitter, so that no packet is held up by the one before it.
 const PACE: Duration = Duration::from_millis(10);
@@ -22,17 +22,25 @@ pub(super) struct Extent {
     pub(super) counted: usize,
     /// Repetitions where one takes some seconds.
     pub(super) repetitions: usize,
+    /// Profiles whose detection times are measured.
+    pub(super) profiles: Vec<Profile>,
 }
 
 impl Extent {
     /// What the published figures are made with.
     pub(super) fn full() -> Self {
-        Self { conditions: Condition::all(), probes: 200, counted: 1000, repetitions: 5 }
+        Self {
+            conditions: Condition::all(),
+            probes: 200,
+            counted: 1000,
+            repetitions: 5,
+            profiles: Profile::ALL.to_vec(),
+        }
     }
 
     /// Small enough for a test.
     pub(super) fn quick() -> Self {
-        Self { conditions: Condition::some(), probes: 20, counted: 50, repetitions: 1 }
+        Self { conditions: Condition::some(), probes: 20, counted: 50, repetitions: 1, profiles: vec![Profile::Fast] }
     }
 
     /// A series of that many probes.

@@ -12,6 +12,7 @@
 mod accuracy;
 mod condition;
 mod cost;
+mod detection;
 mod extent;
 mod measurer;
 mod others;
@@ -41,13 +42,16 @@ pub(super) const FIGURES: [&str; 12] = [
 ];
 
 /// Runs the parts that are wanted.
-pub(super) fn play(options: &Options, _binary: &Path, report: &mut Report) -> Result<(), LabError> {
+pub(super) fn play(options: &Options, binary: &Path, report: &mut Report) -> Result<(), LabError> {
     let extent = if options.quick { Extent::quick() } else { Extent::full() };
     if options.wants(Part::Accuracy) {
         accuracy::run(&extent, report)?;
     }
     if options.wants(Part::Cost) {
         cost::run(&extent, report)?;
+    }
+    if options.wants(Part::Detection) {
+        detection::run(binary, &extent, report)?;
     }
     Ok(())
 }

@@ -1,0 +1,299 @@
+//! How soon the real agent, with its real defaults, finds out that a path swallows everything, or a part of it.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::report::{Report, Row, median},
+    condition::Condition,
+    extent::Extent,
+};
+use crate::{Agent, AgentSettings, Branch, LabError, PathProfile};
+
+/// Both paths while they are well.
+const RTT: Duration = Duration::from_millis(20);
+
+/// Loss that violates the default SLA of 2 %.
+const LOSS: f64 = 0.05;
+
+/// Until every path of an agent that has just started is known.
+const SETTLING: Duration = Duration::from_secs(240);
+
+/// Between two questions while it settles.
+const ASKING: Duration = Duration::from_millis(500);
+
+/// Between two looks at the agent's log.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// A profile of `[probe]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    Fast,
+    Normal,
+    Quiet,
+}
+
+/// What becomes of the preferred path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    BlackHole,
+    Loss,
+}
+
+/// One question: how soon does it show with this profile?
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    profile: Profile,
+    trouble: Trouble,
+    runs: usize,
+    patience: Duration,
+}
+
+/// When it showed in one run, since the trouble began.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// The first path was told to be down or degraded.
+    told: Duration,
+    /// The first class was moved away.
+    moved: Option<Duration>,
+    /// The last of them.
+    all_moved: Option<Duration>,
+}
+
+/// Asks all of them at once: most of the time is spent waiting.
+pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result<(), LabError> {
+    let title = "From the moment a path goes bad until the agent says so and moves what is on it; default settings";
+    report.part("detection", title);
+    let questions = questions(extent);
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asked: Vec<_> = questions.iter().map(|question| scope.spawn(|| question.answer(binary))).collect();
+        let joined = asked.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    for (question, answer) in questions.iter().zip(answers) {
+        question.tell(&answer?, report);
+    }
+    Ok(())
+}
+
+fn questions(extent: &Extent) -> Vec<Question> {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let question = |profile, trouble, runs, patience| Question { profile, trouble, runs, patience };
+    let of = |profile| {
+        [
+            question(profile, Trouble::BlackHole, extent.repetitions, minutes(3)),
+            question(profile, Trouble::Loss, extent.repetitions.div_ceil(2), minutes(5)),
+        ]
+    };
+    extent.profiles.iter().copied().flat_map(of).collect()
+}
+
+impl Question {
+    fn answer(&self, binary: &Path) -> Result<Vec<Option<Found>>, LabError> {
+        let branch = Branch::builder().build()?;
+        (0..self.runs).map(|_| self.once(&branch, binary)).collect()
+    }
+
+    /// Starts an agent, lets it settle, makes the trouble and reads its log; nothing if it does not notice in time.
+    fn once(&self, branch: &Branch, binary: &Path) -> Result<Option<Found>, LabError> {
+        for isp in 0..branch.isp_count() {
+            branch.fabric().isp(isp).set(PathProfile::round_trip(RTT));
+        }
+        let settings = AgentSettings { on_stop: "withdraw".to_owned(), ..AgentSettings::default() };
+        let mut agent = Agent::with_binary(branch, binary.to_owned(), &settings)?;
+        self.profile.configure(&agent)?;
+        agent.start()?;
+        settle(&mut agent)?;
+        // Not always at the same point of the schedule, and not while it is still quick because everything is new.
+        sleep(Duration::from_secs(3) + Duration::from_secs(1).mul_f64(fastrand::f64()));
+        let mut log = Log::end_of(agent.log());
+        let began = Instant::now();
+        self.trouble.make(branch);
+        let found = self.watch(&mut agent, &mut log, began)?;
+        agent.terminate()?;
+        Ok(found)
+    }
+
+    fn watch(&self, agent: &mut Agent, log: &mut Log, began: Instant) -> Result<Option<Found>, LabError> {
+        let (mut told, mut moved, mut all_moved) = (None, None, None);
+        let mut deadline = began + self.patience;
+        while Instant::now() < deadline {
+            let now = began.elapsed();
+            for line in log.news() {
+                if told.is_none() && self.trouble.is_told_by(&line) {
+                    told = Some(now);
+                    // The rest follows soon, or is not this trouble's.
+                    deadline = deadline.min(Instant::now() + Duration::from_secs(20));
+                }
+                if line.contains(" moved from wan0 to ") {
+                    moved = moved.or(Some(now));
+                    all_moved = Some(now);
+                }
+            }
+            agent.check_running()?;
+            sleep(GLANCE);
+        }
+        Ok(told.map(|told| Found { told, moved, all_moved }))
+    }
+
+    fn tell(&self, answers: &[Option<Found>], report: &mut Report) {
+        let subject = format!("{}: {}", self.profile, self.trouble);
+        let found: Vec<Found> = answers.iter().flatten().copied().collect();
+        if found.is_empty() {
+            return report.missing(&subject, &format!("not noticed within {} s", self.patience.as_secs()));
+        }
+        let told = median(&found.iter().map(|found| found.told).collect::<Vec<_>>());
+        let written = |times: Vec<Duration>| match times.as_slice() {
+            [] => "not at all".to_owned(),
+            times => format!("{:.2} s", median(times).as_secs_f64()),
+        };
+        let worst = found.iter().map(|found| found.told).max().unwrap_or_default();
+        report.row(&Row {
+            subject,
+            took: Some(told),
+            repetitions: found.len(),
+            rss_mib: None,
+            note: format!(
+                "worst {:.2} s; first class moved after {}, the last after {}{}",
+                worst.as_secs_f64(),
+                written(found.iter().filter_map(|found| found.moved).collect()),
+                written(found.iter().filter_map(|found| found.all_moved).collect()),
+                match answers.len() - found.len() {
+                    0 => String::new(),
+                    unnoticed => format!("; not noticed in {unnoticed} more runs of {} s", self.patience.as_secs()),
+                },
+            ),
+        });
+        let figure = match (self.trouble, self.profile) {
+            (Trouble::BlackHole, Profile::Fast) => "blackhole_detect_ms_fast",
+            (Trouble::BlackHole, Profile::Normal) => "blackhole_detect_ms_normal",
+            _ => return,
+        };
+        report.figure(figure, told.as_secs_f64() * 1e3);
+    }
+}
+
+/// Waits until everything is as it should be. Asked seldom: what is measured next must not wait for the answers.
+fn settle(agent: &mut Agent) -> Result<(), LabError> {
+    let began = Instant::now();
+    loop {
+        let status = agent.status();
+        if status.as_ref().is_ok_and(is_settled) {
+            return Ok(());
+        }
+        agent.check_running()?;
+        if began.elapsed() > SETTLING {
+            return Err(LabError::Deadline {
+                what: "every path is known, those by wan0 are up, and wan0 carries all".to_owned(),
+                seconds: SETTLING.as_secs_f64(),
+                last: agent.log_tail(),
+            });
+        }
+        sleep(ASKING);
+    }
+}
+
+/// Whether every path has a verdict, those by the preferred uplink a good one, and it carries every class.
+fn is_settled(status: &serde_json::Value) -> bool {
+    let list = |name: &str| status.get(name).and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
+    let is = |view: &serde_json::Value, key: &str, value: &str| view.get(key).is_some_and(|held| *held == *value);
+    let good = |path: &serde_json::Value| match is(path, "uplink", "wan0") {
+        true => is(path, "state", "up"),
+        false => is(path, "state", "up") || is(path, "state", "degraded"),
+    };
+    let there = list("classes").iter().all(|class| is(class, "in_kernel", "wan0"));
+    !list("classes").is_empty() && there && list("paths").iter().all(good)
+}
+
+impl Trouble {
+    fn make(self, branch: &Branch) {
+        match self {
+            Self::BlackHole => branch.fabric().isp(0).set(PathProfile::round_trip(RTT).blackhole()),
+            Self::Loss => Condition { loss: LOSS, ..Condition::calm(RTT) }.apply(branch.fabric()),
+        }
+    }
+
+    fn is_told_by(self, line: &str) -> bool {
+        let state = match self {
+            Self::BlackHole => "-> down",
+            Self::Loss => "-> degraded",
+        };
+        line.contains("by wan0: ") && line.contains(state)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BlackHole => f.write_str("black hole"),
+            Self::Loss => write!(f, "{} % loss", LOSS * 100.0),
+        }
+    }
+}
+
+impl Profile {
+    /// Every profile.
+    pub(super) const ALL: [Self; 3] = [Self::Fast, Self::Normal, Self::Quiet];
+
+    /// Writes it into the agent's configuration in place of the lab's own hurry.
+    fn configure(self, agent: &Agent) -> Result<(), LabError> {
+        const HURRIED: [&str; 5] = ["interval", "timeout", "window", "down_after", "up_after"];
+        let path = agent.config();
+        let text = fs::read_to_string(&path)
+            .map_err(|source| LabError::system(format!("read {}", path.display()), source))?;
+        let mut section = "";
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            if line.starts_with('[') {
+                section = line;
+            }
+            let key = line.split(" = ").next().unwrap_or_default();
+            let hurried = section == "[probe]" && HURRIED.contains(&key);
+            let policy = section == "[policy]" && ["leave_after", "return_after"].contains(&key);
+            if !hurried && !policy {
+                lines.push(line.to_owned());
+            }
+            if line == "[probe]" {
+                lines.push(format!("profile = \"{self}\""));
+            }
+        }
+        agent.write_config(&(lines.join("\n") + "\n"))
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fast => "fast",
+            Self::Normal => "normal",
+            Self::Quiet => "quiet",
+        })
+    }
+}
+
+/// The agent's log, from some point on.
+struct Log {
+    path: PathBuf,
+    read: usize,
+}
+
+impl Log {
+    fn end_of(path: PathBuf) -> Self {
+        let mut log = Self { path, read: 0 };
+        log.news();
+        log
+    }
+
+    /// Whole lines that were written since the last look.
+    fn news(&mut self) -> Vec<String> {
+        let text = fs::read(&self.path).unwrap_or_default();
+        let news = text.get(self.read..).unwrap_or_default();
+        let whole = news.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        self.read += whole;
+        String::from_utf8_lossy(news.get(..whole).unwrap_or_default()).lines().map(str::to_owned).collect()
+    }
+}
