@@ -84,7 +84,7 @@ impl Engine {
         for class in catalogue.classes() {
             let of_class = targets::of_class(&config.probe, &catalogue, class);
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
-                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, &of_class, now));
+                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, Arc::clone(&of_class), now));
             }
             targets.insert(class.id.clone(), of_class);
         }

@@ -14,10 +14,19 @@
 //! The window is emptied when a path goes down, and starts again with the answers that bring it back: an outage is
 //! judged once, as an outage, and not a second time as loss.
 
+mod damping;
+mod evidence;
 mod figures;
+mod history;
+mod identity;
+mod loss;
+mod machine;
 mod path;
+mod probe;
 mod sketch;
 mod sla;
+mod targets;
+mod uplink;
 mod window;
 
 #[cfg(test)]
@@ -26,8 +35,12 @@ mod tests;
 use std::time::Duration;
 
 pub use figures::Figures;
+pub use history::{HistoryFigures, STEP, TREND_STEPS, TrendStep};
+pub use loss::wilson_bounds;
 pub use path::PathQuality;
 pub use sketch::Sketch;
+pub use targets::TargetFigures;
+pub use uplink::{Blackout, Sighting, UplinkWatch};
 
 use crate::{
     config::{Config, Sla},

@@ -1,29 +1,49 @@
-//! The running judgement of one path.
+//! The running judgement of one path: takes what became of its probes, and keeps what follows from it.
 
-use crate::domain::{BootTime, PathState, Target};
+use std::{sync::Arc, time::Duration};
+
+use crate::domain::{BootTime, PathState, ProbeFailure, ProbeOutcome, Target};
 
 use super::{
-    Figures, Observation, Thresholds, Transition, milliseconds,
-    sla::Violations,
-    window::{Probe, Window},
+    Figures, HistoryFigures, Observation, TargetFigures, Thresholds, Transition, TrendStep,
+    damping::Damping,
+    history::{History, TREND_STEPS},
+    probe::{Moment, Probe, Word, moment},
+    sla::Judgement,
+    targets::Targets,
+    window::{Window, median},
 };
 
 /// The running judgement of one path.
 #[derive(Debug, Clone)]
 pub struct PathQuality {
-    thresholds: Thresholds,
-    window: Window,
-    state: PathState,
-    since: BootTime,
-    violations: Violations,
+    pub(super) thresholds: Thresholds,
+    pub(super) window: Window,
+    pub(super) targets: Targets,
+    pub(super) history: History,
+    pub(super) damping: Damping,
+    pub(super) judgement: Judgement,
+    pub(super) state: PathState,
+    pub(super) since: BootTime,
+    /// The latest moment that it was told of.
+    pub(super) seen: BootTime,
     /// Why it is down, in words; kept because the window that showed it is emptied.
-    cause: String,
+    pub(super) cause: String,
+    /// Probes sent before belong to the life before it last went down.
+    pub(super) alive_from: Moment,
+    /// First answer of this life, by the time of sending.
+    pub(super) first_answer: Option<Moment>,
+    /// It went down because others answered in its targets' stead, and none of them has proven its identity since.
+    pub(super) denied: bool,
+    /// RFC 3550 jitter of this life.
+    smoothed: Option<Duration>,
     last_sent: Option<BootTime>,
 }
 
 impl PathQuality {
-    /// A path of which nothing is known yet.
-    pub fn new(thresholds: Thresholds, _targets: &[Target], now: BootTime) -> Self {
+    /// A path of which nothing is known yet. Observations name targets by their position in this list; without a list
+    /// there is a single one.
+    pub fn new(thresholds: Thresholds, targets: impl Into<Arc<[Target]>>, now: BootTime) -> Self {
         let mut thresholds = thresholds;
         thresholds.up_after = thresholds.up_after.max(1);
         thresholds.down_after = thresholds.down_after.max(1);
@@ -31,34 +51,60 @@ impl PathQuality {
         Self {
             thresholds,
             window: Window::new(thresholds.window.max(runs)),
+            targets: Targets::new(targets.into(), thresholds.down_after, thresholds.quorum),
+            history: History::new(now),
+            damping: Damping::new(thresholds.flap_half_life),
+            judgement: Judgement::default(),
             state: PathState::Unknown,
             since: now,
-            violations: Violations::default(),
+            seen: now,
             cause: String::new(),
+            alive_from: 0,
+            first_answer: None,
+            denied: false,
+            smoothed: None,
             last_sent: None,
         }
     }
 
-    /// Takes one probe result, in whatever order results arrive. Results of probes sent before the path last went down
-    /// are ignored.
-    pub fn observe(&mut self, probe: Observation, now: BootTime) -> Option<Transition> {
-        let Observation { sent_at, outcome, .. } = probe;
-        self.last_sent = self.last_sent.max(Some(sent_at));
-        if !self.window.insert(Probe { sent_at, outcome }) {
-            return None;
+    /// Takes what became of a probe, in whatever order that becomes known. Results of probes sent before the path last
+    /// went down are not held against it; probes of targets that it does not have are ignored.
+    pub fn observe(&mut self, observed: Observation, now: BootTime) -> Option<Transition> {
+        let target = self.targets.position(observed.target)?;
+        let probe = Probe::of(&observed, target);
+        self.seen = self.seen.max(now);
+        self.last_sent = self.last_sent.max(Some(observed.sent_at));
+        let own_loss = self.targets.observe(&probe);
+        if probe.failure() != Some(ProbeFailure::NotResolved) {
+            if probe.word != Word::Overdue {
+                self.remember(&probe, own_loss, now);
+            }
+            if !own_loss && self.window.insert(probe) {
+                self.judgement.is_due();
+            }
         }
-        match self.next_state() {
-            PathState::Down => self.go_down_by_probes(now),
-            next => self.enter(next, now),
+        if !probe.is_lost() && probe.sent >= self.alive_from {
+            self.first_answer = Some(self.first_answer.map_or(probe.sent, |first| first.min(probe.sent)));
         }
+        self.targets.attribute(&mut self.window);
+        self.step(now)
+    }
+
+    /// Looks at what time alone changes: the end of a hold-down, and of damping. Due at [`PathQuality::wakes_at`].
+    pub fn review(&mut self, now: BootTime) -> Option<Transition> {
+        self.seen = self.seen.max(now);
+        self.step(now)
     }
 
     /// Goes straight to `down` because the kernel says so (carrier, link, next hop, neighbour); the window is emptied,
-    /// and probes sent until `now` no longer count. Comes back by `up_after` answers.
+    /// and probes sent until `now` no longer count. Counts as a fall for damping: a carrier that flaps is a path that
+    /// flaps. Comes back by `up_after` answers.
     pub fn short_cut_down(&mut self, why: &str, now: BootTime) -> Option<Transition> {
+        self.seen = self.seen.max(now);
         why.clone_into(&mut self.cause);
-        self.window.restart_after(now);
-        self.enter(PathState::Down, now)
+        self.window.restart_after(moment(now));
+        self.denied = false;
+        self.fall(moment(now).saturating_add(1), now)
     }
 
     /// State, after hysteresis.
@@ -71,66 +117,74 @@ impl PathQuality {
         self.since
     }
 
-    /// Statistics of the window.
+    /// Until when the path is at best `degraded` because it flapped, if it is.
+    pub fn damped_until(&self, now: BootTime) -> Option<BootTime> {
+        self.damping.until(now)
+    }
+
+    /// Statistics of the window. Cheap: a few passes over it, no sorting.
     pub fn figures(&self) -> Figures {
-        Figures::of(&self.window, self.last_sent)
+        Figures { jitter_smoothed: self.smoothed, last_sent: self.last_sent, ..Figures::of(&self.window) }
     }
 
-    /// The figures behind the state, in words: `RTT 62.3 ms > 40 ms, loss 5.0 % > 2 % (20 probes)`.
-    pub fn evidence(&self) -> String {
-        let probes = self.window.len();
-        match self.state {
-            PathState::Down => self.cause.clone(),
-            PathState::Degraded => {
-                format!("{} ({probes} probes)", self.violations.in_words(&self.thresholds.sla, &self.window))
+    /// Statistics of the past, from five minutes to thirty days, as far as there is one; shortest span first.
+    pub fn history(&self, now: BootTime) -> Vec<HistoryFigures> {
+        self.history.figures(now)
+    }
+
+    /// The last hour in steps of two minutes, oldest first.
+    pub fn trend(&self, now: BootTime) -> [TrendStep; TREND_STEPS] {
+        self.history.trend(now)
+    }
+
+    /// What is known of each target, in the order of the path's list.
+    pub fn targets(&self) -> impl Iterator<Item = TargetFigures> {
+        self.targets.iter().map(|(position, standing)| {
+            let answers = self.window.iter().filter(|probe| usize::from(probe.target) == position);
+            TargetFigures {
+                rtt_median: median(answers.filter_map(Probe::rtt).collect()),
+                last: standing.last.map(|probe| match probe.word {
+                    Word::Answered => ProbeOutcome::Answered(probe.rtt().unwrap_or_default()),
+                    Word::Overdue => ProbeOutcome::Overdue,
+                    Word::Failed(failure) => ProbeOutcome::Failed(failure),
+                }),
+                last_sent: standing.last.map(|probe| BootTime(Duration::from_nanos(probe.sent))),
+                silent: standing.silent,
             }
-            PathState::Up => {
-                let figures = self.figures();
-                let rtt = figures.rtt_recent.or(figures.rtt_median).map(|rtt| format!("RTT {}", milliseconds(rtt)));
-                let loss = figures.loss.map(|loss| format!("loss {:.1} %", loss * 100.0));
-                let parts: Vec<String> = [rtt, loss].into_iter().flatten().collect();
-                format!("{} ({probes} probes)", parts.join(", "))
-            }
-            PathState::Unknown if probes == 0 => "not measured yet".to_owned(),
-            PathState::Unknown => format!("{} of {probes} probes answered so far", probes - self.window.lost()),
+        })
+    }
+
+    /// Bytes that this path takes, on the heap as well; without the list of targets that the paths of a class share.
+    pub fn memory_bytes(&self) -> usize {
+        let heap = self.window.heap_bytes() + self.targets.heap_bytes() + self.history.heap_bytes();
+        size_of::<Self>() + heap + self.cause.capacity()
+    }
+
+    /// A last word goes into the history and the smoothed jitter, whatever it means for the state.
+    fn remember(&mut self, probe: &Probe, own_loss: bool, now: BootTime) {
+        let variation = self.targets.variation(probe);
+        if own_loss {
+            return;
+        }
+        self.history.record(probe.rtt(), variation, now);
+        if let Some(variation) = variation.filter(|_| probe.sent >= self.alive_from) {
+            // RFC 3550 starts from nothing; the first variation is a better guess than none.
+            self.smoothed = Some(self.smoothed.map_or(variation, |smoothed| (smoothed * 15 + variation) / 16));
         }
     }
 
-    /// The state that the window speaks for.
-    fn next_state(&mut self) -> PathState {
-        let down_after = self.thresholds.down_after as usize;
-        let up_after = self.thresholds.up_after as usize;
-        let answers = self.window.answers_in_a_row();
-        match self.state {
-            PathState::Down if answers < up_after => return PathState::Down,
-            _ if self.window.losses_in_a_row() >= down_after => return PathState::Down,
-            // What was lost before a path first answers is its link settling, or the outage it comes back from.
-            PathState::Down | PathState::Unknown if answers >= up_after => {
-                self.window.keep_newest(answers);
-                self.violations = Violations::default();
-            }
-            // A path that answers now and then would stay unknown for ever.
-            PathState::Unknown if self.window.len() < up_after + down_after => return PathState::Unknown,
-            _ => {}
-        }
-        self.violations = self.violations.judged(&self.thresholds.sla, &self.window);
-        if self.violations.any() { PathState::Degraded } else { PathState::Up }
-    }
-
-    fn go_down_by_probes(&mut self, now: BootTime) -> Option<Transition> {
-        if self.state == PathState::Down {
-            return None;
-        }
-        let lost = self.window.losses_in_a_row();
-        let kind = self.window.newest_failure().map_or_else(String::new, |failure| format!(": {failure}"));
-        self.cause = format!("{lost} probes in a row lost{kind}");
-        if let Some(newest) = self.window.newest_sent() {
-            self.window.restart_after(newest);
+    /// Begins a new life: nothing sent before `from` counts any more.
+    pub(super) fn fall(&mut self, from: Moment, now: BootTime) -> Option<Transition> {
+        self.alive_from = self.alive_from.max(from);
+        self.first_answer = None;
+        self.smoothed = None;
+        if matches!(self.state, PathState::Up | PathState::Degraded) {
+            self.damping.fall(now);
         }
         self.enter(PathState::Down, now)
     }
 
-    fn enter(&mut self, next: PathState, now: BootTime) -> Option<Transition> {
+    pub(super) fn enter(&mut self, next: PathState, now: BootTime) -> Option<Transition> {
         if self.state == next {
             return None;
         }

@@ -41,7 +41,7 @@ struct Probed {
 impl Probed {
     fn new(thresholds: Thresholds) -> Self {
         let now = BootTime(Duration::from_secs(100));
-        Self { quality: PathQuality::new(thresholds, &[], now), now }
+        Self { quality: PathQuality::new(thresholds, [], now), now }
     }
 
     fn up() -> Self {

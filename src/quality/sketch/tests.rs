@@ -32,12 +32,14 @@ fn zero_and_the_longest_durations_are_no_special_cases() {
 }
 
 #[test]
-fn an_outlier_costs_the_others_no_resolution() {
+fn outliers_cost_the_median_no_resolution() {
     let mut sketch = of((0..1_000).map(|step| 10_000_000 + step * 200));
-    let before = sketch.relative_error();
-    sketch.record(Duration::from_secs(3));
-    assert!(sketch.relative_error() <= before * 2.01, "{} after {before}", sketch.relative_error());
-    assert!(sketch.relative_error() < 0.002);
+    let before = sketch.error_of(0.5);
+    for outlier in [40, 90, 200, 500, 3_000] {
+        sketch.record(Duration::from_millis(outlier));
+    }
+    assert!(sketch.error_of(0.5) <= before * 2.01, "{} after {before}", sketch.error_of(0.5));
+    assert!(sketch.error_of(0.5) < 0.002);
 }
 
 /// Most error that the spread allows, as the head of the module tells it.
@@ -67,7 +69,7 @@ fn the_error_is_as_the_table_says() {
 fn ranks_are_exact_where_the_share_is_not() {
     let sketch = of((1..=100).map(|value: u32| u64::from(value).pow(2) * 1_000));
     let seventh = sketch.quantile(0.07).unwrap().as_secs_f64();
-    assert!((seventh - 49e-6).abs() < 49e-6 * sketch.relative_error() * 1.000_001, "{seventh}");
+    assert!((seventh - 49e-6).abs() < 49e-6 * sketch.error_of(0.07) * 1.000_001, "{seventh}");
 }
 
 proptest! {
@@ -81,7 +83,7 @@ proptest! {
         let rank = (nanos.len() * usize::from(percent)).div_ceil(100).max(1);
         let exact = nanos[rank - 1] as f64;
         let told = sketch.quantile(f64::from(percent) / 100.0).unwrap().as_nanos() as f64;
-        prop_assert!((told - exact).abs() <= exact * sketch.relative_error() * 1.000_001 + 1.0, "{} for {}", told, exact);
+        prop_assert!((told - exact).abs() <= exact * sketch.error_of(f64::from(percent) / 100.0) * 1.000_001 + 1.0, "{} for {}", told, exact);
         prop_assert!(sketch.relative_error() <= stated(nanos[nanos.len() - 1] as f64 / nanos[0] as f64));
         prop_assert_eq!(sketch.count(), nanos.len() as u64);
         prop_assert_eq!(sketch.min(), Some(Duration::from_nanos(nanos[0])));
@@ -91,16 +93,34 @@ proptest! {
     }
 
     #[test]
-    fn merged_is_as_if_recorded_together_in_whatever_order(
-        values in prop::collection::vec((0_u64..2_000_000_000, any::<bool>()), 0..300),
+    fn merging_loses_nothing_and_keeps_the_stated_error(
+        parts in prop::collection::vec(prop::collection::vec(1_000_u64..2_000_000_000, 0..80), 1..12),
+        percent in 0_u8..=100,
     ) {
-        let one = of(values.iter().filter(|(_, first)| *first).map(|(nanos, _)| *nanos));
-        let two = of(values.iter().filter(|(_, first)| !*first).map(|(nanos, _)| *nanos));
-        let mut forth = one.clone();
-        forth.merge(&two);
-        let mut back = two;
-        back.merge(&one);
-        prop_assert_eq!(&forth, &back);
-        prop_assert_eq!(forth, of(values.iter().rev().map(|(nanos, _)| *nanos)));
+        let mut sketch = Sketch::new();
+        for part in &parts {
+            sketch.merge(&of(part.iter().copied()));
+        }
+        let mut all: Vec<u64> = parts.concat();
+        all.sort_unstable();
+        prop_assert_eq!(sketch.count(), all.len() as u64);
+        prop_assert_eq!(sketch.min(), all.first().copied().map(Duration::from_nanos));
+        prop_assert_eq!(sketch.max(), all.last().copied().map(Duration::from_nanos));
+        prop_assert_eq!(sketch.buckets.iter().map(|bucket| u64::from(bucket.count)).sum::<u64>(), all.len() as u64);
+        prop_assert!(sketch.buckets.windows(2).all(|pair| pair[0].end() <= pair[1].start()));
+        let share = f64::from(percent) / 100.0;
+        let rank = (all.len() * usize::from(percent)).div_ceil(100).max(1);
+        if let (Some(exact), Some(told)) = (all.get(rank - 1), sketch.quantile(share)) {
+            let (exact, told) = (*exact as f64, told.as_nanos() as f64);
+            prop_assert!((told - exact).abs() <= exact * sketch.error_of(share) * 1.000_001 + 1.0, "{} for {}", told, exact);
+        }
+    }
+
+    #[test]
+    fn shrinking_ends_at_two_buckets_with_everything_in_them(nanos in prop::collection::vec(any::<u64>(), 1..100)) {
+        let mut sketch = of(nanos.iter().map(|nanos| nanos >> (nanos % 60)));
+        sketch.shrink_to(0);
+        prop_assert!(sketch.buckets.len() <= 2);
+        prop_assert_eq!(sketch.buckets.iter().map(|bucket| u64::from(bucket.count)).sum::<u64>(), nanos.len() as u64);
     }
 }

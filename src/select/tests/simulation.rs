@@ -33,7 +33,7 @@ const START: BootTime = BootTime(Duration::from_secs(5_000));
 impl<'a> Agent<'a> {
     fn new(weather: &'a Weather<'a>) -> Self {
         let config = config();
-        let quality = PathQuality::new(Thresholds::of(&config), &[], START);
+        let quality = PathQuality::new(Thresholds::of(&config), [], START);
         Self {
             policy: policy(),
             interval: config.probe.interval,

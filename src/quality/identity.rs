@@ -1,0 +1,73 @@
+//! Whether who answers on a path is who should: what the targets that prove their identity say.
+//!
+//! A captive portal or a transparent proxy answers every TCP handshake. Where a path has targets that prove who they are
+//! (TLS, HTTPS), those decide: the path does not come up before one of them did, and goes down when each of them that
+//! answers at all is answered by something else `down_after` times in a row.
+
+use super::{
+    probe::Moment,
+    targets::{Standing, Targets},
+};
+
+/// What one target that proves its identity says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Witness {
+    /// Its newest answer was its own, or interference is not certain yet.
+    Vouches,
+    /// Something else answered in its stead, again and again.
+    Denies,
+    /// It was not reached: nothing is learned.
+    Mute,
+}
+
+/// Position of the target whose denial takes the path down, if every target that answers at all denies.
+pub(super) fn denied_by(targets: &Targets, down_after: usize) -> Option<usize> {
+    let mut denying = None;
+    for (position, standing) in witnesses(targets) {
+        match testimony(standing, down_after) {
+            Witness::Vouches => return None,
+            Witness::Denies if newer(standing, denying) => denying = Some((position, standing)),
+            Witness::Denies | Witness::Mute => {}
+        }
+    }
+    denying.map(|(position, _)| position)
+}
+
+/// Whether a path may come up as far as identity goes: it has no target that proves its own, one of them did for a probe
+/// sent at `since` or later, or each failed `down_after` times since the path first answered, and not by interference.
+///
+/// After a denial (`denied`) only proof counts: who just passed for someone else is not believed because the proof is
+/// not asked for any more.
+pub(super) fn vouched(targets: &Targets, down_after: usize, since: Moment, first: Moment, denied: bool) -> bool {
+    let mut mute = true;
+    let mut any = false;
+    for (_, standing) in witnesses(targets) {
+        any = true;
+        if standing.answered.is_some_and(|sent| sent >= since) {
+            return true;
+        }
+        let tries = standing.failing.iter().filter(|attempt| attempt.sent >= first);
+        mute &= tries.filter(|attempt| !attempt.is_interference()).count() >= down_after;
+    }
+    !any || (mute && !denied)
+}
+
+fn witnesses(targets: &Targets) -> impl Iterator<Item = (usize, &Standing)> {
+    targets.iter().filter(|(_, standing)| standing.proves_identity)
+}
+
+fn testimony(standing: &Standing, down_after: usize) -> Witness {
+    let unreached = standing.failing.iter().rev().take(down_after).filter(|attempt| !attempt.is_interference());
+    if unreached.count() >= down_after {
+        return Witness::Mute;
+    }
+    match standing.interfered.len() {
+        0 if standing.answered.is_none() => Witness::Mute,
+        count if count >= down_after => Witness::Denies,
+        _ => Witness::Vouches,
+    }
+}
+
+fn newer(standing: &Standing, than: Option<(usize, &Standing)>) -> bool {
+    than.is_none_or(|(_, other)| standing.interfered.last() > other.interfered.last())
+}
