@@ -84,3 +84,14 @@ pub(crate) fn receive_packet(socket: BorrowedFd<'_>, to: &mut [u8]) -> io::Resul
 fn length_of(address: &libc::sockaddr_ll) -> libc::socklen_t {
     size_of_val(address) as libc::socklen_t
 }
+
+/// Has the calling thread run before every ordinary one (`SCHED_FIFO`, lowest priority).
+pub(crate) fn make_thread_real_time() -> io::Result<()> {
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // The C library's function is for whole processes, and not everywhere there.
+    // SAFETY: the kernel reads one `sched_param`, which lives until after the call; 0 is the calling thread.
+    if unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const lowest) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

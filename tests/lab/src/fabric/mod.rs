@@ -101,6 +101,15 @@ impl Ingress {
     }
 }
 
+/// How the emulator works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Of losses and jitter: the same seed loses the same packets.
+    pub(crate) seed: u64,
+    /// Delivers within microseconds of the time, at the price of a busy core while packets are under way.
+    pub(crate) precise: bool,
+}
+
 /// The running emulator. Stops when dropped.
 #[derive(Debug)]
 pub struct Fabric {
@@ -110,14 +119,14 @@ pub struct Fabric {
 }
 
 impl Fabric {
-    /// Starts it; name servers know `zone`. The same seed loses the same packets.
-    pub(crate) fn start(ports: Ports, zone: Arc<Zone>, seed: u64) -> Result<Self, LabError> {
+    /// Starts it; name servers know `zone`.
+    pub(crate) fn start(ports: Ports, zone: Arc<Zone>, settings: Settings) -> Result<Self, LabError> {
         let isps = vec![Conditions::default(); ports.isps.len()];
         let shared = Arc::new(Mutex::new(Shared { isps, ..Shared::default() }));
         // The reading end is hung up when the writing end is dropped; no child process may hold a copy of it.
         let (stopped, stop) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
             .map_err(|error| LabError::system("make a pipe for the fabric", error))?;
-        let engine = Engine::new(Arc::clone(&shared), ports, zone, seed);
+        let engine = Engine::new(Arc::clone(&shared), ports, zone, settings);
         let thread = std::thread::Builder::new()
             .name("fabric".to_owned())
             .spawn(move || engine.run(stopped.as_fd()))
