@@ -7,6 +7,7 @@
 //! | the loop below | [`Engine`] | all of these | orders (watch), snapshot (watch), records (mpsc 4096; full: dropped, counted) |
 //! | [`Reconciler`] | our part of the kernel | orders, `Doubt` | [`FibStatus`] (watch) |
 //! | `flows` | entries of moved flows | what the kernel holds (watch), `RouterState` | [`FlowsStatus`] (watch) |
+//! | `passive::run` | packet socket | handshakes on the uplinks | figures (watch), measured (mpsc 16; full: let go) |
 //! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
 //! | `conflicts` | – | kernel, files, once | what stands in the way (mpsc 1, one message) |
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
@@ -26,6 +27,7 @@ mod reporting;
 mod resolvers;
 mod roster;
 mod snapshot;
+mod users;
 
 use std::{
     net::IpAddr,
@@ -51,6 +53,7 @@ use self::{
     measuring::Measuring,
     reporting::Reporting,
     snapshot::{Held, Surroundings},
+    users::Users,
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError},
@@ -62,6 +65,7 @@ use crate::{
     },
     kernel::{Doubt, KernelError, watch_router},
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
+    passive::Handshake,
     plan::Fib,
     probe::{ProbePath, TrustAnchors, TrustError},
     telemetry::Record,
@@ -165,6 +169,7 @@ struct Agent {
     snapshots: watch::Sender<Arc<Snapshot>>,
     reporting: Option<Reporting>,
     flows: MovedFlowsWatch,
+    users: Option<Users>,
 }
 
 impl Agent {
@@ -177,7 +182,8 @@ impl Agent {
     ) -> Result<(Self, Tasks), AgentError> {
         let started = boot_time();
         let (reconciler, fib) = Reconciler::open(&config.kernel).await?;
-        let mut engine = Engine::new(config.clone(), catalogue, started);
+        let catalogue = Arc::new(catalogue);
+        let mut engine = Engine::new(config.clone(), Arc::clone(&catalogue), started);
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
         engine.protect(protected::protected(&config));
@@ -188,7 +194,8 @@ impl Agent {
         let watcher =
             tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
-        let Measuring { paths, samples, .. } = measuring::start(&config.probe, trust);
+        let Measuring { paths, samples, ports } = measuring::start(&config.probe, trust);
+        let users = users::start(&config, catalogue, ports);
 
         let (orders, orders_receiver) = watch::channel(None);
         let reconciler = tokio::spawn(reconciler.run(orders_receiver, doubt.clone()));
@@ -220,6 +227,7 @@ impl Agent {
             snapshots,
             reporting,
             flows,
+            users,
         };
         let flows = agent.flows.news();
         let tasks = Tasks { watcher, router, samples, fib, requests, reconciler, reporter, server, flows, conflicts };
@@ -249,6 +257,7 @@ impl Agent {
                 Some(sample) = tasks.samples.recv() => self.sampled(&sample, &mut tasks.samples),
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
+                Some(batch) = users_measured(&mut self.users) => self.record_handshakes(batch),
                 Some(conflicts) = tasks.conflicts.recv() => self.tell(conflicts),
                 _ = refresh.tick() => self.publish(),
                 _ = look_around.tick() => self.look_around(),
@@ -381,6 +390,16 @@ impl Agent {
         self.record(Record::Probe { at: sample.sent_at, uplink, isp, class, kind, outcome, service_time });
     }
 
+    fn record_handshakes(&mut self, batch: Vec<Handshake>) {
+        if self.reporting.is_none() {
+            return;
+        }
+        for Handshake { uplink, class, rtt } in batch {
+            let Some((uplink, isp)) = self.names.get(usize::from(uplink.0)).cloned() else { continue };
+            self.record(Record::Handshake { uplink, isp, class, rtt });
+        }
+    }
+
     fn record(&mut self, record: Record) {
         let Some((records, _)) = &self.reporting else { return };
         if records.try_send(record).is_err() {
@@ -405,6 +424,7 @@ impl Agent {
                 dropped_records: self.records_dropped,
                 ..status.borrow().clone()
             }),
+            passive: self.users.as_ref().map(|users| users::view(&self.engine.config, &users.known.borrow())),
         };
         self.snapshots.send_replace(Arc::new(snapshot::snapshot(&self.engine, &around, now)));
     }
@@ -424,7 +444,9 @@ impl Agent {
                 let _ = answer.send(Answer::Snapshot(Box::new(snapshot)));
             }
             Request::Paths => {
-                let _ = answer.send(Answer::Paths(snapshot::path_reports(&self.engine, boot_time())));
+                let known = self.users.as_ref().map(|users| Arc::clone(&users.known.borrow()));
+                let reports = snapshot::path_reports(&self.engine, known.as_deref(), boot_time());
+                let _ = answer.send(Answer::Paths(reports));
             }
             Request::Explain { query, from } => self.explain(*query, *from, answer),
             Request::Withdraw => self.withdraw(answer),
@@ -500,6 +522,14 @@ impl Agent {
 fn withdraw_deadline(objects: usize) -> Duration {
     let objects = u32::try_from(objects).unwrap_or(u32::MAX);
     (WITHDRAW_DEADLINE + WITHDRAW_OBJECT.saturating_mul(objects)).min(LONGEST_WITHDRAW)
+}
+
+/// What was measured of users' handshakes; never, where they are not watched.
+async fn users_measured(users: &mut Option<Users>) -> Option<Vec<Handshake>> {
+    match users {
+        Some(users) => users.measured.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The watcher only ends when it cannot even open a socket: better to stop and be restarted than to steer blindly.

@@ -34,7 +34,7 @@ pub type Attachments = BTreeMap<(UplinkId, Family), Result<UplinkAttachment, Una
 #[derive(Debug)]
 pub struct Engine {
     pub(super) config: Config,
-    pub(super) catalogue: Catalogue,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) roster: Roster,
     zones: Zones,
     /// Prefixes of the zones, as far as they are known.
@@ -64,7 +64,8 @@ pub struct Engine {
 
 impl Engine {
     /// An agent that knows its configuration and the catalogue, and nothing yet of the router.
-    pub fn new(config: Config, catalogue: Catalogue, now: BootTime) -> Self {
+    pub fn new(config: Config, catalogue: impl Into<Arc<Catalogue>>, now: BootTime) -> Self {
+        let catalogue = catalogue.into();
         let policy = Policy::resolve(&config, Registry::bundled());
         let names: Vec<String> = config.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
         let zones = Zones::resolve(&config.uplinks);

@@ -12,9 +12,10 @@ use crate::{
         BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
         view::{
             CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathReport, PathView, ReportingView,
-            Snapshot, UplinkView,
+            Snapshot, UplinkView, WatchView,
         },
     },
+    passive::Handshakes,
     plan::{Fib, Holdings, Side},
     quality::Figures,
     select::{Candidate, Decision, SetAside},
@@ -101,6 +102,7 @@ pub struct Surroundings<'a> {
     pub overruns: u64,
     /// Reporting, if configured.
     pub reporting: Option<ReportingView>,
+    pub passive: Option<WatchView>,
 }
 
 /// The whole picture at `now`.
@@ -117,6 +119,7 @@ pub fn snapshot(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Sn
         paths: paths(engine, now),
         kernel: kernel(around),
         reporting: around.reporting.clone(),
+        passive: around.passive.clone(),
     }
 }
 
@@ -251,15 +254,15 @@ fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
 }
 
 /// Every path with all that is known of it.
-pub fn path_reports(engine: &Engine, now: BootTime) -> Vec<PathReport> {
-    paths(engine, now)
-        .into_iter()
-        .map(|path| PathReport {
+pub fn path_reports(engine: &Engine, known: Option<&Handshakes>, now: BootTime) -> Vec<PathReport> {
+    let ids = engine.paths.keys();
+    ids.zip(paths(engine, now))
+        .map(|((class, uplink), path)| PathReport {
             path,
             targets: Vec::new(),
             windows: Vec::new(),
             trend: Vec::new(),
-            handshakes: None,
+            handshakes: known.and_then(|known| known.of(*uplink, class)).cloned(),
         })
         .collect()
 }

@@ -153,6 +153,11 @@ impl Catalogue {
         &self.sources
     }
 
+    /// The class that decides for an address, without what else is known of it.
+    pub fn class_of_address(&self, address: IpAddr) -> Option<&ClassId> {
+        self.class_of(address.into()).map(|class| &class.id)
+    }
+
     /// The class that decides for all of `query`.
     fn class_of(&self, query: IpNet) -> Option<&Class> {
         let position = self.index.covering(query).find_map(|row| row.class)?;

@@ -13,7 +13,7 @@ use crate::{
     config::Mode,
     domain::{
         PathState,
-        view::{ClassView, FlowsView, KernelView, ReportingView, Snapshot},
+        view::{ClassView, FlowsView, KernelView, ReportingView, Snapshot, WatchView},
     },
 };
 
@@ -122,6 +122,7 @@ fn problems(snapshot: &Snapshot) -> Vec<String> {
         problems.extend(misplaced(&snapshot.classes));
     }
     problems.extend(left_behind(&kernel.flows));
+    problems.extend(snapshot.passive.iter().flat_map(unwatched));
     if let Some(view) = &snapshot.reporting {
         if let Some(error) = &view.error {
             problems.push(format!("reporting: {error}"));
@@ -141,6 +142,12 @@ fn left_behind(view: &FlowsView) -> impl Iterator<Item = String> {
         let flows = count(left.flows, "flow", "flows");
         format!("{flows} of {} left behind: translated to the address of another uplink", left.class)
     }))
+}
+
+/// Uplinks whose users' handshakes are asked for and not seen.
+fn unwatched(view: &WatchView) -> impl Iterator<Item = String> {
+    let unwatched = view.uplinks.iter().filter(|uplink| !uplink.watching);
+    unwatched.map(|uplink| format!("handshakes of users on {}: {}", uplink.uplink, uplink.state))
 }
 
 /// Intended against in the kernel: disagreement is an alarm.

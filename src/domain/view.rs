@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub kernel: KernelView,
     /// Reporting upstream; absent when not configured.
     pub reporting: Option<ReportingView>,
+    /// The watch over users' handshakes; absent when not configured.
+    #[serde(default)]
+    pub passive: Option<WatchView>,
 }
 
 /// One ISP.
@@ -323,6 +326,30 @@ pub struct FlowsLeft {
     pub class: ClassId,
     /// How many.
     pub flows: u64,
+}
+
+/// The watch over handshakes of connections that users make.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchView {
+    /// Each uplink.
+    pub uplinks: Vec<WatchedView>,
+    /// Packets looked at since start.
+    pub packets: u64,
+    /// Packets for which the kernel had no room.
+    pub dropped: u64,
+    /// One connection in so many is looked at.
+    pub one_in: u32,
+}
+
+/// Whether an uplink is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedView {
+    /// Uplink.
+    pub uplink: String,
+    /// Whether it is.
+    pub watching: bool,
+    /// The same in words, with the reason and the remedy when it is not.
+    pub state: String,
 }
 
 /// State of reporting upstream.
