@@ -16,6 +16,8 @@ const DOUBT: Limit = Limit { gap: Duration::from_millis(100), burst: 4 };
 /// One probe a second for an address by an uplink: what a person with `ping` asks of it. Three at once, so that a path
 /// with a single target can be confirmed to be lost, or back, without waiting.
 const TARGET: Limit = Limit { gap: Duration::from_secs(1), burst: 3 };
+/// Of these at most half, in the long run, may be spent on doubt: paths of several classes can share an address.
+const DOUBT_OF_TARGET: Limit = Limit { gap: Duration::from_secs(2), burst: 3 };
 
 /// Probes at their ordinary time may run this many gaps ahead of the limit for all: two at once.
 const CALM_AHEAD: f64 = 1.0;
@@ -27,7 +29,8 @@ const CALM_AHEAD_OF_TARGET: f64 = 0.5;
 /// that jitter does not make them queue.
 pub(super) const CALM_GAP: Duration = Duration::from_micros(55_556);
 
-/// Addresses remembered before those are forgotten whose burst is whole again. At most `20 * 3 + 4` are not.
+/// Addresses remembered before those are forgotten whose bursts are whole again. At most `20 * 3 + 4` are not, and
+/// `10 * 6 + 4` that were in doubt.
 const MOST_REMEMBERED: usize = 128;
 
 /// Why a probe is sent.
@@ -77,21 +80,41 @@ impl Usage {
     }
 }
 
+/// How much is used of what is allowed, and of what of it may be spent on doubt.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    all: Usage,
+    doubt: Usage,
+}
+
+impl Spent {
+    /// When one more of this urgency may be sent; one that is calm may run ahead of the limit by `calm_ahead` gaps.
+    fn opens(self, urgency: Urgency, all: Limit, doubt: Limit, calm_ahead: f64) -> BootTime {
+        match urgency {
+            Urgency::Calm => self.all.opens(all.gap.mul_f64(calm_ahead)),
+            Urgency::Doubt => self.all.opens(all.tolerance()).max(self.doubt.opens(doubt.tolerance())),
+        }
+    }
+
+    fn add(&mut self, urgency: Urgency, all: Limit, doubt: Limit, now: BootTime) {
+        self.all.add(all.gap, now);
+        if urgency == Urgency::Doubt {
+            self.doubt.add(doubt.gap, now);
+        }
+    }
+}
+
 /// What was sent of late.
 #[derive(Debug, Default)]
 pub(super) struct Ceiling {
-    all: Usage,
-    doubt: Usage,
-    targets: BTreeMap<(UplinkId, IpAddr), Usage>,
+    spent: Spent,
+    targets: BTreeMap<(UplinkId, IpAddr), Spent>,
 }
 
 impl Ceiling {
     /// When a probe may be sent, as far as it does not depend on its target.
     pub fn opens(&self, urgency: Urgency) -> BootTime {
-        match urgency {
-            Urgency::Calm => self.all.opens(ALL.gap.mul_f64(CALM_AHEAD)),
-            Urgency::Doubt => self.all.opens(ALL.tolerance()).max(self.doubt.opens(DOUBT.tolerance())),
-        }
+        self.spent.opens(urgency, ALL, DOUBT, CALM_AHEAD)
     }
 
     /// Accounts for a probe of `address` by `uplink` that is sent now.
@@ -105,23 +128,16 @@ impl Ceiling {
         address: IpAddr,
         now: BootTime,
     ) -> Result<(), BootTime> {
-        let ahead = match urgency {
-            Urgency::Calm => TARGET.gap.mul_f64(CALM_AHEAD_OF_TARGET),
-            Urgency::Doubt => TARGET.tolerance(),
-        };
-        let used = self.targets.get(&(uplink, address)).copied().unwrap_or_default();
-        let opens = used.opens(ahead).max(self.opens(urgency));
+        let of_target = self.targets.get(&(uplink, address)).copied().unwrap_or_default();
+        let opens = of_target.opens(urgency, TARGET, DOUBT_OF_TARGET, CALM_AHEAD_OF_TARGET).max(self.opens(urgency));
         if opens > now {
             return Err(opens);
         }
         if self.targets.len() >= MOST_REMEMBERED {
-            self.targets.retain(|_, usage| usage.next > now);
+            self.targets.retain(|_, spent| spent.all.next.max(spent.doubt.next) > now);
         }
-        self.targets.entry((uplink, address)).or_default().add(TARGET.gap, now);
-        self.all.add(ALL.gap, now);
-        if urgency == Urgency::Doubt {
-            self.doubt.add(DOUBT.gap, now);
-        }
+        self.targets.entry((uplink, address)).or_default().add(urgency, TARGET, DOUBT_OF_TARGET, now);
+        self.spent.add(urgency, ALL, DOUBT, now);
         Ok(())
     }
 }
