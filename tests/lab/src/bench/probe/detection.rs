@@ -11,8 +11,9 @@ use super::{
     super::report::{Report, Row, median},
     condition::Condition,
     extent::Extent,
+    settled::{self, Profile},
 };
-use crate::{Agent, AgentSettings, Branch, LabError, PathProfile};
+use crate::{Agent, Branch, LabError, PathProfile};
 
 /// Both paths while they are well.
 const RTT: Duration = Duration::from_millis(20);
@@ -20,22 +21,8 @@ const RTT: Duration = Duration::from_millis(20);
 /// Loss that violates the default SLA of 2 %.
 const LOSS: f64 = 0.05;
 
-/// Until every path of an agent that has just started is known.
-const SETTLING: Duration = Duration::from_secs(240);
-
-/// Between two questions while it settles.
-const ASKING: Duration = Duration::from_millis(500);
-
 /// Between two looks at the agent's log.
 const GLANCE: Duration = Duration::from_millis(2);
-
-/// A profile of `[probe]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Profile {
-    Fast,
-    Normal,
-    Quiet,
-}
 
 /// What becomes of the preferred path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +90,7 @@ impl Question {
         for isp in 0..branch.isp_count() {
             branch.fabric().isp(isp).set(PathProfile::round_trip(RTT));
         }
-        let settings = AgentSettings { on_stop: "withdraw".to_owned(), ..AgentSettings::default() };
-        let mut agent = Agent::with_binary(branch, binary.to_owned(), &settings)?;
-        self.profile.configure(&agent)?;
-        agent.start()?;
-        settle(&mut agent)?;
+        let mut agent = settled::start(branch, binary, self.profile)?;
         // Not always at the same point of the schedule, and not while it is still quick because everything is new.
         sleep(Duration::from_secs(3) + Duration::from_secs(1).mul_f64(fastrand::f64()));
         let mut log = Log::end_of(agent.log());
@@ -177,38 +160,6 @@ impl Question {
     }
 }
 
-/// Waits until everything is as it should be. Asked seldom: what is measured next must not wait for the answers.
-fn settle(agent: &mut Agent) -> Result<(), LabError> {
-    let began = Instant::now();
-    loop {
-        let status = agent.status();
-        if status.as_ref().is_ok_and(is_settled) {
-            return Ok(());
-        }
-        agent.check_running()?;
-        if began.elapsed() > SETTLING {
-            return Err(LabError::Deadline {
-                what: "every path is known, those by wan0 are up, and wan0 carries all".to_owned(),
-                seconds: SETTLING.as_secs_f64(),
-                last: agent.log_tail(),
-            });
-        }
-        sleep(ASKING);
-    }
-}
-
-/// Whether every path has a verdict, those by the preferred uplink a good one, and it carries every class.
-fn is_settled(status: &serde_json::Value) -> bool {
-    let list = |name: &str| status.get(name).and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
-    let is = |view: &serde_json::Value, key: &str, value: &str| view.get(key).is_some_and(|held| *held == *value);
-    let good = |path: &serde_json::Value| match is(path, "uplink", "wan0") {
-        true => is(path, "state", "up"),
-        false => is(path, "state", "up") || is(path, "state", "degraded"),
-    };
-    let there = list("classes").iter().all(|class| is(class, "in_kernel", "wan0"));
-    !list("classes").is_empty() && there && list("paths").iter().all(good)
-}
-
 impl Trouble {
     fn make(self, branch: &Branch) {
         match self {
@@ -232,46 +183,6 @@ impl fmt::Display for Trouble {
             Self::BlackHole => f.write_str("black hole"),
             Self::Loss => write!(f, "{} % loss", LOSS * 100.0),
         }
-    }
-}
-
-impl Profile {
-    /// Every profile.
-    pub(super) const ALL: [Self; 3] = [Self::Fast, Self::Normal, Self::Quiet];
-
-    /// Writes it into the agent's configuration in place of the lab's own hurry.
-    fn configure(self, agent: &Agent) -> Result<(), LabError> {
-        const HURRIED: [&str; 5] = ["interval", "timeout", "window", "down_after", "up_after"];
-        let path = agent.config();
-        let text = fs::read_to_string(&path)
-            .map_err(|source| LabError::system(format!("read {}", path.display()), source))?;
-        let mut section = "";
-        let mut lines = Vec::new();
-        for line in text.lines() {
-            if line.starts_with('[') {
-                section = line;
-            }
-            let key = line.split(" = ").next().unwrap_or_default();
-            let hurried = section == "[probe]" && HURRIED.contains(&key);
-            let policy = section == "[policy]" && ["leave_after", "return_after"].contains(&key);
-            if !hurried && !policy {
-                lines.push(line.to_owned());
-            }
-            if line == "[probe]" {
-                lines.push(format!("profile = \"{self}\""));
-            }
-        }
-        agent.write_config(&(lines.join("\n") + "\n"))
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fast => "fast",
-            Self::Normal => "normal",
-            Self::Quiet => "quiet",
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{condition::Condition, detection::Profile, measurer::Series};
+use super::{condition::Condition, measurer::Series, settled::Profile};
 
 /// Between two probes. More than the jitter, so that no packet is held up by the one before it.
 const PACE: Duration = Duration::from_millis(10);
@@ -22,6 +22,8 @@ pub(super) struct Extent {
     pub(super) counted: usize,
     /// Repetitions where one takes some seconds.
     pub(super) repetitions: usize,
+    /// How long the whole agent is looked at.
+    pub(super) idle: Duration,
     /// Profiles whose detection times are measured.
     pub(super) profiles: Vec<Profile>,
 }
@@ -34,13 +36,21 @@ impl Extent {
             probes: 200,
             counted: 1000,
             repetitions: 5,
+            idle: Duration::from_secs(60),
             profiles: Profile::ALL.to_vec(),
         }
     }
 
     /// Small enough for a test.
     pub(super) fn quick() -> Self {
-        Self { conditions: Condition::some(), probes: 20, counted: 50, repetitions: 1, profiles: vec![Profile::Fast] }
+        Self {
+            conditions: Condition::some(),
+            probes: 20,
+            counted: 50,
+            repetitions: 1,
+            idle: Duration::from_secs(4),
+            profiles: vec![Profile::Fast],
+        }
     }
 
     /// A series of that many probes.

@@ -6,7 +6,8 @@
 //! | `witness` | the truth: when packets really passed the router's interface, by the kernel's clock |
 //! | `measurer` | whoever measures the path: a kind of the agent's probes, `ping`, `fping` |
 //! | `ours`, `others` | the agent's own probes, run in this process; other people's programs |
-//! | `accuracy`, `cost`, `detection`, `history` | one benchmark each |
+//! | `settled` | the real agent with its real defaults, where all is well |
+//! | `accuracy`, `cost`, `whole`, `detection`, `history` | one benchmark each |
 //! | `extent` | how large a run is |
 
 mod accuracy;
@@ -17,6 +18,8 @@ mod extent;
 mod measurer;
 mod others;
 mod ours;
+mod settled;
+mod whole;
 mod witness;
 
 use std::path::Path;
@@ -49,6 +52,7 @@ pub(super) fn play(options: &Options, binary: &Path, report: &mut Report) -> Res
     }
     if options.wants(Part::Cost) {
         cost::run(&extent, report)?;
+        whole::run(binary, &extent, report)?;
     }
     if options.wants(Part::Detection) {
         detection::run(binary, &extent, report)?;
