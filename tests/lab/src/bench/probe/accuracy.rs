@@ -37,7 +37,7 @@ struct Findings {
 pub(super) fn run(extent: &Extent, report: &mut Report) -> Result<(), LabError> {
     report
         .part("accuracy", &format!("Median RTT and loss against the wire, {} probes of each by each", extent.probes));
-    let branch = Branch::builder().isps(1).build()?;
+    let branch = Branch::builder().isps(1).precise().build()?;
     let mut findings = Findings::default();
     for condition in &extent.conditions {
         condition.apply(branch.fabric());

@@ -21,6 +21,9 @@ const RTT: Duration = Duration::from_millis(20);
 /// Loss that violates the default SLA of 2 %.
 const LOSS: f64 = 0.05;
 
+/// How long after a word of the agent its next one still belongs to it: longer than a degraded path is kept.
+const AFTERMATH: Duration = Duration::from_secs(8);
+
 /// Between two looks at the agent's log.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -70,13 +73,10 @@ pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result
 fn questions(extent: &Extent) -> Vec<Question> {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let question = |profile, trouble, runs, patience| Question { profile, trouble, runs, patience };
-    let of = |profile| {
-        [
-            question(profile, Trouble::BlackHole, extent.repetitions, minutes(3)),
-            question(profile, Trouble::Loss, extent.repetitions.div_ceil(2), minutes(5)),
-        ]
-    };
-    extent.profiles.iter().copied().flat_map(of).collect()
+    let black_holes =
+        extent.profiles.iter().map(|&it| question(it, Trouble::BlackHole, extent.repetitions, minutes(3)));
+    let losses = extent.profiles.iter().map(|&it| question(it, Trouble::Loss, extent.losses, minutes(5)));
+    black_holes.chain(losses).filter(|question| question.runs > 0).collect()
 }
 
 impl Question {
@@ -109,8 +109,10 @@ impl Question {
             for line in log.news() {
                 if told.is_none() && self.trouble.is_told_by(&line) {
                     told = Some(now);
+                }
+                if told.is_some() {
                     // The rest follows soon, or is not this trouble's.
-                    deadline = deadline.min(Instant::now() + Duration::from_secs(20));
+                    deadline = began + now + AFTERMATH;
                 }
                 if line.contains(" moved from wan0 to ") {
                     moved = moved.or(Some(now));

@@ -22,6 +22,10 @@ pub(super) struct Extent {
     pub(super) counted: usize,
     /// Repetitions where one takes some seconds.
     pub(super) repetitions: usize,
+    /// Repetitions where one takes minutes.
+    pub(super) losses: usize,
+    /// Days that a path's history covers.
+    pub(super) days: u32,
     /// How long the whole agent is looked at.
     pub(super) idle: Duration,
     /// Profiles whose detection times are measured.
@@ -36,6 +40,8 @@ impl Extent {
             probes: 200,
             counted: 1000,
             repetitions: 5,
+            losses: 3,
+            days: 30,
             idle: Duration::from_secs(60),
             profiles: Profile::ALL.to_vec(),
         }
@@ -48,6 +54,8 @@ impl Extent {
             probes: 20,
             counted: 50,
             repetitions: 1,
+            losses: 0,
+            days: 1,
             idle: Duration::from_secs(4),
             profiles: vec![Profile::Fast],
         }

@@ -15,6 +15,7 @@ mod condition;
 mod cost;
 mod detection;
 mod extent;
+mod history;
 mod measurer;
 mod others;
 mod ours;
@@ -56,6 +57,9 @@ pub(super) fn play(options: &Options, binary: &Path, report: &mut Report) -> Res
     }
     if options.wants(Part::Detection) {
         detection::run(binary, &extent, report)?;
+    }
+    if options.wants(Part::History) {
+        history::run(&extent, report);
     }
     Ok(())
 }

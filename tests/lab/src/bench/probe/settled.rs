@@ -85,7 +85,7 @@ impl Profile {
             }
             let key = line.split(" = ").next().unwrap_or_default();
             let hurried = section == "[probe]" && HURRIED.contains(&key);
-            let policy = section == "[policy]" && ["leave_after", "return_after"].contains(&key);
+            let policy = section == "[policy]" && key == "leave_after";
             if !hurried && !policy {
                 lines.push(line.to_owned());
             }
