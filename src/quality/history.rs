@@ -13,9 +13,10 @@
 //! Slices begin at multiples of their length since boot, suspend included, so that a clock that is set changes nothing.
 //! A slice without probes takes no memory, and a suspend of days costs no more than one of minutes.
 //!
-//! **Memory.** A finished slice is packed into [`packed::MOST_BYTES`] at most, whatever was measured: 83 slices are below
-//! 5.5 KiB, after a month of one probe a second. The slice under way has up to 33 buckets of 8 bytes. What the targets
-//! that were silent at the time lost is not here, as far as it was known at that time to be theirs alone.
+//! **Memory.** A finished slice is packed into [`packed::MOST_BYTES`], whatever was measured: 83 slices with their heads
+//! take 5.6 KiB at most. The slice under way has up to 33 buckets of 12 bytes.
+//!
+//! What targets lost while they were silent is not here; what they lost before that was known is.
 
 mod packed;
 mod ring;

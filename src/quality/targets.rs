@@ -80,7 +80,7 @@ impl Targets {
         let mut standings: Vec<Standing> = list.iter().map(of).collect();
         standings.truncate(usize::from(u16::MAX));
         if standings.is_empty() {
-            standings.push(Standing::default());
+            standings = vec![Standing::default()];
         }
         let quorum = (quorum.max(1) as usize).min(standings.len());
         Self { list, standings, down_after: down_after.max(1) as usize, quorum }

@@ -1,3 +1,8 @@
+mod memory;
+mod model;
+mod states;
+mod targets;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
