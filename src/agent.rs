@@ -20,6 +20,7 @@ mod explain;
 mod flows;
 mod kernel_news;
 mod measuring;
+mod path_views;
 mod privilege;
 mod protected;
 mod reconcile;
@@ -445,7 +446,7 @@ impl Agent {
             }
             Request::Paths => {
                 let known = self.users.as_ref().map(|users| Arc::clone(&users.known.borrow()));
-                let reports = snapshot::path_reports(&self.engine, known.as_deref(), boot_time());
+                let reports = path_views::reports(&self.engine, known.as_deref(), boot_time());
                 let _ = answer.send(Answer::Paths(reports));
             }
             Request::Explain { query, from } => self.explain(*query, *from, answer),

@@ -3,6 +3,7 @@
 //! Pure like the rooms it joins (`quality`, `select`, `plan`): no I/O, no clock, no log line, so that whole days of an
 //! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
 
+mod measured;
 mod router;
 mod targets;
 
@@ -15,13 +16,13 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet,
-        ProbeSample, Target, UplinkAttachment, UplinkId, ZoneId,
+        BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet, Target,
+        UplinkAttachment, UplinkId, ZoneId,
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
     probe::ProbePath,
-    quality::{Observation, PathQuality, Thresholds, Transition},
+    quality::{PathQuality, Thresholds, Transition, UplinkWatch},
     select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
 };
 
@@ -52,9 +53,11 @@ pub struct Engine {
     routed_source: (Arc<[LocalRoute]>, BTreeMap<UplinkId, IfIndex>),
     pub(super) attachments: Attachments,
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
+    /// What the paths of each uplink say together, by family.
+    watches: BTreeMap<(UplinkId, Family), UplinkWatch<ClassId>>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     /// What is measured for each class of the catalogue.
-    targets: BTreeMap<ClassId, Arc<[Target]>>,
+    pub(super) targets: BTreeMap<ClassId, Arc<[Target]>>,
     /// Name servers to ask through the uplinks.
     resolvers: Arc<[IpAddr]>,
     /// What each class's first decision goes on from; later ones go on from the decision before.
@@ -89,6 +92,9 @@ impl Engine {
             }
             targets.insert(class.id.clone(), of_class);
         }
+        let families = |id| Family::BOTH.map(|family| (id, family));
+        let watches = config.uplink_ids().flat_map(families);
+        let watches = watches.map(|key| (key, UplinkWatch::new(config.probe.down_after))).collect();
         Self {
             config,
             catalogue,
@@ -105,6 +111,7 @@ impl Engine {
             routed_source: (Arc::from([]), BTreeMap::new()),
             attachments: Attachments::new(),
             paths,
+            watches,
             decisions: BTreeMap::new(),
             targets,
             resolvers: Arc::from([]),
@@ -142,39 +149,18 @@ impl Engine {
         }
     }
 
-    /// Takes one probe result. Answers to probes of an uplink that is gone by now say nothing.
-    pub fn sampled(&mut self, sample: &ProbeSample, now: BootTime) -> Vec<EventKind> {
-        let Some(class) = self.catalogue.class(&sample.class) else { return Vec::new() };
-        if !matches!(self.attachments.get(&(sample.uplink, class.family)), Some(Ok(_))) {
-            return Vec::new();
-        }
-        let Some(path) = self.paths.get_mut(&(sample.class.clone(), sample.uplink)) else {
-            return Vec::new();
-        };
-        let observation = Observation {
-            sent_at: sample.sent_at,
-            target: sample.target,
-            outcome: sample.outcome,
-            service_time: sample.service_time,
-        };
-        let transition = path.observe(observation, now);
-        let mut events: Vec<_> =
-            transition.map(|change| self.path_event(&sample.class, sample.uplink, change)).into_iter().collect();
-        for class in self.roster.decided_by(&sample.class).to_vec() {
-            events.extend(self.decide(&class, now));
-        }
-        events
-    }
-
     /// Looks at every class again: after news of the router, and when a hold time ends.
     pub fn review(&mut self, now: BootTime) -> Vec<EventKind> {
+        let mut events = self.review_paths(now);
         let classes: Vec<ClassId> = self.roster.classes().iter().map(|class| class.id.clone()).collect();
-        classes.iter().flat_map(|class| self.decide(class, now)).collect()
+        events.extend(classes.iter().flat_map(|class| self.decide(class, now)));
+        events
     }
 
     /// When [`Engine::review`] is due though nothing happens.
     pub fn next_review(&self) -> Option<BootTime> {
-        self.decisions.values().filter_map(|decision| decision.review_at).min()
+        let decisions = self.decisions.values().filter_map(|decision| decision.review_at);
+        decisions.chain(self.paths.values().filter_map(PathQuality::wakes_at)).min()
     }
 
     /// Grows whenever [`Engine::desired`] and [`Engine::probe_paths`] may have changed: they are not cheap with tens of

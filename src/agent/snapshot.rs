@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     engine::{Engine, usable},
+    path_views,
     reconcile::FibStatus,
 };
 use crate::{
@@ -11,11 +12,10 @@ use crate::{
     domain::{
         BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
         view::{
-            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, PathReport, PathView, ReportingView,
-            Snapshot, UplinkView, WatchView,
+            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, ReportingView, Snapshot, UplinkView,
+            WatchView,
         },
     },
-    passive::Handshakes,
     plan::{Fib, Holdings, Side},
     quality::Figures,
     select::{Candidate, Decision, SetAside},
@@ -116,7 +116,7 @@ pub fn snapshot(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Sn
         uptime_s: now.since(around.started).as_secs(),
         isps: isps(engine),
         classes: classes(engine, around, now),
-        paths: paths(engine, now),
+        paths: path_views::paths(engine, now),
         kernel: kernel(around),
         reporting: around.reporting.clone(),
         passive: around.passive.clone(),
@@ -220,51 +220,6 @@ fn candidate_view(config: &Config, candidate: &Candidate) -> CandidateView {
         usable: candidate.usable,
         verdict: candidate.verdict.clone(),
     }
-}
-
-fn paths(engine: &Engine, now: BootTime) -> Vec<PathView> {
-    engine
-        .paths
-        .iter()
-        .map(|((class, id), path)| {
-            let figures = path.figures();
-            let chosen = engine.decisions.get(class).and_then(|decision| decision.chosen);
-            PathView {
-                uplink: engine.config.uplink(*id).name.clone(),
-                isp: engine.config.isp_name_of(*id).to_owned(),
-                class: class.clone(),
-                state: path.state(),
-                selected: chosen == Some(*id),
-                rtt_min_ms: figures.rtt_min.map(milliseconds),
-                rtt_ms: figures.rtt_median.map(milliseconds),
-                rtt_p95_ms: figures.rtt_p95.map(milliseconds),
-                rtt_p99_ms: None,
-                jitter_smoothed_ms: None,
-                loss_bounds: None,
-                service_ms: None,
-                jitter_ms: figures.jitter.map(milliseconds),
-                loss_ratio: figures.loss,
-                probes: figures.probes,
-                age_s: figures.last_sent.map(|sent| now.since(sent).as_secs_f64()),
-                since_s: now.since(path.since()).as_secs(),
-                evidence: path.evidence(),
-            }
-        })
-        .collect()
-}
-
-/// Every path with all that is known of it.
-pub fn path_reports(engine: &Engine, known: Option<&Handshakes>, now: BootTime) -> Vec<PathReport> {
-    let ids = engine.paths.keys();
-    ids.zip(paths(engine, now))
-        .map(|((class, uplink), path)| PathReport {
-            path,
-            targets: Vec::new(),
-            windows: Vec::new(),
-            trend: Vec::new(),
-            handshakes: known.and_then(|known| known.of(*uplink, class)).cloned(),
-        })
-        .collect()
 }
 
 fn kernel(around: &Surroundings<'_>) -> KernelView {

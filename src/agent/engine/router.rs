@@ -140,7 +140,11 @@ impl Engine {
                 Err(reason) => Some(reason.to_string()),
                 Ok(attachment) => select::silent_gateway(attachment, router),
             };
-            if let Some(change) = why.and_then(|why| path.short_cut_down(&why, now)) {
+            let Some(why) = why else { continue };
+            if let Some(watch) = family.and_then(|family| self.watches.get_mut(&(*uplink, family))) {
+                watch.restart();
+            }
+            if let Some(change) = path.short_cut_down(&why, now) {
                 changes.push((class.clone(), *uplink, change));
             }
         }

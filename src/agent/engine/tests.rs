@@ -6,12 +6,14 @@ use super::*;
 use crate::{
     config,
     domain::{
-        Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeKind, ProbeOutcome, ReadState,
-        RouteKind, RouterState,
+        Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeOutcome, ProbeSample,
+        ReadState, RouteKind, RouterState,
     },
     plan,
     select::Why,
 };
+
+mod measurement;
 
 const CONFIG: &str = r#"
 [site]
@@ -58,11 +60,14 @@ struct Weather {
     rtt_ms: u64,
     /// Every n-th probe is lost; 0: none, 1: all.
     lose_every: u64,
+    /// Somebody answers in the stead of Microsoft's servers: who asks for a proof gets none.
+    portal: bool,
 }
 
-const FAIR: Weather = Weather { rtt_ms: 10, lose_every: 0 };
-const SLOW: Weather = Weather { rtt_ms: 60, lose_every: 0 };
-const BLACK_HOLE: Weather = Weather { rtt_ms: 0, lose_every: 1 };
+const FAIR: Weather = Weather { rtt_ms: 10, lose_every: 0, portal: false };
+const SLOW: Weather = Weather { rtt_ms: 60, ..FAIR };
+const BLACK_HOLE: Weather = Weather { lose_every: 1, ..FAIR };
+const PORTAL: Weather = Weather { portal: true, ..FAIR };
 
 /// A router, its uplinks' weather, and the agent on it.
 struct World {
@@ -71,6 +76,7 @@ struct World {
     weather: BTreeMap<UplinkId, Weather>,
     now: BootTime,
     sent: u64,
+    turns: BTreeMap<(ClassId, UplinkId), usize>,
     events: Vec<EventKind>,
 }
 
@@ -91,7 +97,7 @@ impl World {
         let mut engine = Engine::new(config, catalogue, now);
         engine.adopt(observed, now);
         let weather = BTreeMap::from([(KORDIA, FAIR), (CCL, FAIR)]);
-        Self { engine, router: router(), weather, now, sent: 0, events: Vec::new() }
+        Self { engine, router: router(), weather, now, sent: 0, turns: BTreeMap::new(), events: Vec::new() }
     }
 
     fn read_router(&mut self) {
@@ -120,24 +126,33 @@ impl World {
         }
     }
 
+    /// Probes the targets of a path in turn.
     fn probe(&mut self, path: &ProbePath) {
         let weather = self.weather[&path.uplink];
         self.sent += 1;
+        let turn = self.turns.entry((path.class.clone(), path.uplink)).or_default();
+        *turn += 1;
+        let target = *turn % path.targets.len();
+        let check = &path.targets[target].check;
+        // Every class has addresses of its own.
+        let of_class = path.class.as_str().bytes().fold(0, u8::wrapping_add);
         let lost = weather.lose_every > 0 && self.sent.is_multiple_of(weather.lose_every);
         let outcome = if lost {
             ProbeOutcome::Failed(ProbeFailure::Timeout)
+        } else if weather.portal && check.proves_identity() {
+            ProbeOutcome::Failed(ProbeFailure::Untrusted)
         } else {
             ProbeOutcome::Answered(Duration::from_millis(weather.rtt_ms))
         };
         let sample = ProbeSample {
             uplink: path.uplink,
             class: path.class.clone(),
-            target: 0,
-            kind: ProbeKind::Tcp,
-            address: None,
-            service_time: None,
+            target,
+            kind: check.kind(),
+            address: Some(([192, 0, of_class, u8::try_from(target).unwrap()], 443).into()),
             sent_at: self.now,
             outcome,
+            service_time: None,
         };
         let events = self.engine.sampled(&sample, self.now);
         self.events.extend(events);
@@ -274,7 +289,7 @@ fn a_silent_black_hole_is_left_after_the_configured_losses() {
 #[test]
 fn one_lost_probe_in_fifty_moves_nothing() {
     let mut world = settled();
-    world.weather.insert(KORDIA, Weather { rtt_ms: 10, lose_every: 101 });
+    world.weather.insert(KORDIA, Weather { lose_every: 101, ..FAIR });
     world.pass(Duration::from_secs(60));
     assert_eq!(world.moves(), 0, "{:?}", world.events);
 }
