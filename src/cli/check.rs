@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, SourceSummary},
-    config::{self, Config, Endpoint, Mode, NextHopSpec},
+    config::{self, Config, Endpoint, Mode, NextHopSpec, TrustSource},
     domain::{ClassId, Family},
     partners::Registry,
+    probe::TrustAnchors,
     select::Policy,
 };
 
@@ -93,10 +94,14 @@ fn load(file: &Path) -> Result<(Config, Catalogue), Findings> {
         text: error.to_string(),
         data: error.findings().iter().map(|it| json!(it)).collect(),
     })?;
-    let catalogue = Catalogue::load(&config.destinations).map_err(|error| {
-        let problem = error.to_string();
-        Findings { data: vec![json!({ "file": file, "key": "destinations", "problem": problem })], text: problem }
-    })?;
+    let finding = |key: &str, problem: String| Findings {
+        data: vec![json!({ "file": file, "key": key, "problem": problem })],
+        text: problem,
+    };
+    let catalogue = Catalogue::load(&config.destinations).map_err(|it| finding("destinations", it.to_string()))?;
+    if matches!(config.probe.trust, TrustSource::File(_)) {
+        TrustAnchors::load(&config.probe.trust).map_err(|error| finding("probe.ca", error.to_string()))?;
+    }
     Ok((config, catalogue))
 }
 
