@@ -237,6 +237,19 @@ fn refused_catalogue_is_exit_4_and_names_its_file() {
 }
 
 #[test]
+fn refused_trust_anchors_are_exit_4_and_name_their_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("anchors.pem"), "nothing of the kind").unwrap();
+    let file = written(&folder, &format!("{GOOD}\n[probe]\nca = \"anchors.pem\"\n"));
+    let output = peerward(&["check", &file]);
+    assert_ends(&output, 4);
+    assert!(err(&output).contains("anchors.pem holds no certificate"), "{}", err(&output));
+    let output = peerward(&["check", "--json", &file]);
+    assert_ends(&output, 4);
+    assert_eq!(json(&output)["findings"][0]["key"], "probe.ca");
+}
+
+#[test]
 fn good_configuration_is_summarised() {
     let folder = TempDir::new().unwrap();
     let file = written(&folder, GOOD);
