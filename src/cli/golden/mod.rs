@@ -55,6 +55,8 @@ fn status_says_first_what_is_wrong() {
     reporting.state = "failing".to_owned();
     reporting.dropped_batches = 3;
     reporting.error = Some("collector answered 503: \x1b[31mgo away\r\n".to_owned());
+    let watched = snapshot.passive.iter_mut().flat_map(|passive| &mut passive.uplinks).next().unwrap();
+    (watched.watching, watched.state) = (false, "unavailable: not permitted: give the agent CAP_NET_RAW".to_owned());
     let text = status::render(&snapshot, PLAIN);
     assert!(!text.contains('\x1b'), "quoted bytes reach the terminal");
     assert_golden("status-troubled.txt", &text);
