@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{http, own_ports::OwnPorts, tcp, tls, trust::TrustAnchors};
+use super::{http, icmp, own_ports::OwnPorts, stun, tcp, tls, trust::TrustAnchors};
 use crate::domain::{Check, ProbeFailure, ProbeOutcome};
 
 /// One probe to make.
@@ -64,7 +64,17 @@ impl Attempt<'_> {
             Check::Http { secure, server_name, path, status } => {
                 http::probe(self, http::Page { secure: *secure, server_name, path, status }).await
             }
-            Check::Icmp | Check::Stun => Ok(Measured::failed(ProbeFailure::NotSent)),
+            Check::Icmp => icmp::probe(self, None).await.map(Measured::from),
+            Check::Stun => stun::probe(self).await.map(Measured::from),
         }
+    }
+
+    /// Makes an ICMP echo of so many bytes after the ICMP header, whatever the check; the packet must not be fragmented on
+    /// the way.
+    ///
+    /// # Errors
+    /// As [`Self::carry_out`].
+    pub async fn echo(&self, size: u16) -> io::Result<Measured> {
+        icmp::probe(self, Some(size)).await.map(Measured::from)
     }
 }

@@ -20,6 +20,8 @@
 //! | `conversation`, `tls`, `http` | what goes on after it: a name proven, a page asked for, an MTU hole found |
 //! | `trust` | whom probes believe |
 //! | `own_ports` | which connections are ours |
+//! | `icmp`, `stun` | one echo, one binding: what is asked and what is an answer; `datagram` sends it and waits |
+//! | `timestamps` | pure: the kernel's stamps of packets, where the clock was not set meanwhile |
 //! | `tcp_info` | the one system call that no safe crate offers: the kernel's own RTT of a connection |
 //!
 //! An uplink needs a route out of its interface for its probes: the probe tables of [`crate::plan`], or in `observe`
@@ -35,17 +37,21 @@ mod complaints;
 mod conversation;
 mod course;
 mod courses;
+mod datagram;
 mod dns;
 mod doubt;
 mod expectation;
 mod flights;
 mod http;
+mod icmp;
 mod own_ports;
 mod resolve;
 mod runner;
 mod schedule;
+mod stun;
 mod tcp;
 mod tcp_info;
+mod timestamps;
 mod tls;
 mod trust;
 mod turns;
