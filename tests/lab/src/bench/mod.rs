@@ -118,6 +118,8 @@ enum Part {
     Cost,
     /// How soon a black hole and loss are found
     Detection,
+    /// Watching the handshakes of users
+    Passive,
     /// Memory of a path's history
     History,
 }

@@ -83,3 +83,14 @@ pub(super) fn thread_time() -> Duration {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or_default())
 }
+
+/// Processor time of a process that lives, its system calls included: of all its threads, or of one.
+pub(super) fn time_of_tasks(id: u32, task: Option<i32>) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let wanted = threads.filter(|thread| task.is_none_or(|task| *thread.file_name() == *task.to_string()));
+    let nanos = wanted.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}

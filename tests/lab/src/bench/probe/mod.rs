@@ -7,7 +7,7 @@
 //! | `measurer` | whoever measures the path: a kind of the agent's probes, `ping`, `fping` |
 //! | `ours`, `others` | the agent's own probes, run in this process; other people's programs |
 //! | `settled` | the real agent with its real defaults, where all is well |
-//! | `accuracy`, `cost`, `whole`, `detection`, `history` | one benchmark each |
+//! | `accuracy`, `cost`, `whole`, `detection`, `passive`, `history` | one benchmark each |
 //! | `extent` | how large a run is |
 
 mod accuracy;
@@ -19,6 +19,7 @@ mod history;
 mod measurer;
 mod others;
 mod ours;
+mod passive;
 mod settled;
 mod whole;
 mod witness;
@@ -57,6 +58,9 @@ pub(super) fn play(options: &Options, binary: &Path, report: &mut Report) -> Res
     }
     if options.wants(Part::Detection) {
         detection::run(binary, &extent, report)?;
+    }
+    if options.wants(Part::Passive) {
+        passive::run(&extent, report)?;
     }
     if options.wants(Part::History) {
         history::run(&extent, report);

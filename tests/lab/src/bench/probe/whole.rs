@@ -1,14 +1,12 @@
 //! Processor time of the whole agent: its schedule, its statistics and its decisions along with its probes.
 
-use std::{
-    fs,
-    path::Path,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{path::Path, thread::sleep, time::Instant};
 
 use super::{
-    super::report::{Report, Row},
+    super::{
+        process::time_of_tasks,
+        report::{Report, Row},
+    },
     extent::Extent,
     settled::{self, Profile},
     witness::Witness,
@@ -27,9 +25,9 @@ pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result
         sleep(extent.idle / 4);
         let id = agent.pid().unwrap_or_default();
         let witnesses: Vec<_> = (0..ISPS).map(|isp| Witness::start(&branch.uplink(isp))).collect::<Result<_, _>>()?;
-        let (before, began) = (time_of(id), Instant::now());
+        let (before, began) = (time_of_tasks(id, None), Instant::now());
         sleep(extent.idle);
-        let (used, took) = (time_of(id).saturating_sub(before), began.elapsed());
+        let (used, took) = (time_of_tasks(id, None).saturating_sub(before), began.elapsed());
         let probes = witnesses.into_iter().map(|it| it.stop().map(|wire| wire.sent)).sum::<Result<usize, _>>()?;
         agent.check_running()?;
         agent.terminate()?;
@@ -46,14 +44,4 @@ pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result
         });
     }
     Ok(())
-}
-
-/// Processor time of all threads of a process that lives.
-fn time_of(id: u32) -> Duration {
-    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
-    let nanos = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanos.sum())
 }
