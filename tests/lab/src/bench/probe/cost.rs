@@ -25,7 +25,7 @@ pub(super) fn run(extent: &Extent, report: &mut Report) -> Result<(), LabError> 
     for measurer in Measurer::ALL {
         let subject = measurer.name();
         let costs: Result<Vec<_>, _> =
-            (0..extent.repetitions).map(|_| of_thousand(measurer, branch.router(), extent)).collect();
+            (0..extent.repetitions.min(3)).map(|_| of_thousand(measurer, branch.router(), extent)).collect();
         match costs {
             Err(reason) => report.missing(subject, &reason),
             Ok(costs) => {

@@ -73,9 +73,11 @@ pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result
 fn questions(extent: &Extent) -> Vec<Question> {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let question = |profile, trouble, runs, patience| Question { profile, trouble, runs, patience };
-    let black_holes =
-        extent.profiles.iter().map(|&it| question(it, Trouble::BlackHole, extent.repetitions, minutes(3)));
-    let losses = extent.profiles.iter().map(|&it| question(it, Trouble::Loss, extent.losses, minutes(5)));
+    // Minutes pass before the quiet profile sees anything.
+    let runs = |profile, most: usize| if profile == Profile::Quiet { most.div_ceil(3) } else { most };
+    let black_holes = (extent.profiles.iter())
+        .map(|&it| question(it, Trouble::BlackHole, runs(it, extent.repetitions), minutes(3)));
+    let losses = extent.profiles.iter().map(|&it| question(it, Trouble::Loss, runs(it, extent.losses), minutes(5)));
     black_holes.chain(losses).filter(|question| question.runs > 0).collect()
 }
 

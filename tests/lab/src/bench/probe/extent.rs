@@ -42,7 +42,7 @@ impl Extent {
             repetitions: 5,
             losses: 3,
             days: 30,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_secs(40),
             profiles: Profile::ALL.to_vec(),
         }
     }
