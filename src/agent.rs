@@ -44,6 +44,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
+pub(crate) use self::resolvers::{name_servers, reachable_through_uplinks};
 pub use self::{
     engine::Engine,
     reconcile::{FibStatus, Order, Reconciler, Trust},
@@ -188,7 +189,7 @@ impl Agent {
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
         engine.protect(protected::protected(&config));
-        engine.ask(resolvers::reachable_through_uplinks(resolvers::name_servers()));
+        engine.ask(reachable_through_uplinks(name_servers()));
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -271,7 +272,7 @@ impl Agent {
     /// Name servers change with the lease of an uplink.
     fn look_around(&mut self) {
         self.engine.protect(protected::protected(&self.engine.config));
-        self.engine.ask(resolvers::reachable_through_uplinks(resolvers::name_servers()));
+        self.engine.ask(reachable_through_uplinks(name_servers()));
         self.list_paths();
         self.router_changed();
     }

@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use super::logging::Level;
+use super::{logging::Level, probe::Asked};
 
 /// Configuration that is read when none is named.
 const DEFAULT_CONFIG: &str = "/etc/peerward/peerward.toml";
@@ -84,6 +84,8 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         uplink: Option<String>,
     },
+    /// Measure a target through an uplink, like ping; needs no agent
+    Probe(Asked),
     /// Show every class with its prefixes, routes, chosen uplink and backup
     Routes,
     /// Tell where an address or prefix goes, and why

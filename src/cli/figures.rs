@@ -1,6 +1,6 @@
 //! Numbers as people read them. An absent figure is a dash.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
 /// What stands for "none" or "not known".
 pub const ABSENT: &str = "-";
@@ -8,6 +8,11 @@ pub const ABSENT: &str = "-";
 /// Milliseconds with one decimal.
 pub fn milliseconds(value: Option<f64>) -> String {
     value.map_or_else(|| ABSENT.to_owned(), |value| format!("{value:.1} ms"))
+}
+
+/// Milliseconds with two decimals, for one probe at a time.
+pub fn fine_milliseconds(value: Option<Duration>) -> String {
+    value.map_or_else(|| ABSENT.to_owned(), |value| format!("{:.2} ms", value.as_secs_f64() * 1e3))
 }
 
 /// A ratio (0 to 1) in percent with one decimal.

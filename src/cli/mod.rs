@@ -13,6 +13,7 @@ mod figures;
 mod logging;
 mod output;
 mod paths;
+mod probe;
 mod qualification;
 mod routes;
 mod run;
@@ -56,6 +57,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Check { file, effective } => check::run(&global, file, effective, style),
         Command::Status => status::run(&global, style),
         Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
+        Command::Probe(asked) => probe::run(&global, &asked),
         Command::Routes => routes::run(&global, style),
         Command::Explain { query, from } => explain::run(&global, query, from, style),
         Command::Doctor => doctor::run(&global, style),

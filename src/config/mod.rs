@@ -17,7 +17,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, ops::RangeInclusive, path::Path, time::Duration};
 
 use crate::domain::Target;
 use finding::Wrong;
@@ -69,6 +69,14 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
 /// What is wrong with it and what to write instead, as one sentence.
 pub fn target(text: &str, port: u16) -> Result<Target, String> {
     values::parse_target(text, port).map_err(|Wrong { problem, fix }| format!("{problem}; {fix}"))
+}
+
+/// A time in the form of the configuration (`250ms`), in a range.
+///
+/// # Errors
+/// What is wrong with it and what to write instead, as one sentence.
+pub fn time(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    values::parse_time(text, range).map_err(|Wrong { problem, fix }| format!("{problem}; {fix}"))
 }
 
 fn too_large(file: &Path) -> ConfigError {

@@ -16,7 +16,7 @@ use toml::de::DeValue;
 pub(super) use endpoint::endpoint;
 pub(super) use network::{address, any_prefix, interface, next_hop, prefix, source_prefix};
 pub(super) use target::{in_codes, is_plain, parse as parse_target, status, target};
-pub(super) use time::{duration, in_units};
+pub(super) use time::{duration, in_units, parse as parse_time};
 
 use super::{
     finding::Wrong,

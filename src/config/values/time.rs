@@ -11,22 +11,26 @@ const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3
 
 /// A time with its unit, in a range.
 pub(in super::super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Item<'_>) -> Result<Duration, Wrong> {
-    move |item| {
-        let fix = || {
-            let (start, end) = (in_units(*range.start()), in_units(*range.end()));
-            format!("use a time from \"{start}\" to \"{end}\", a whole number with a unit: ms, s, m, h")
-        };
-        let DeValue::String(written) = &item.value else {
-            return Err(Wrong::new(is_a(&item.value), fix()));
-        };
-        let span =
-            from_units(written).ok_or_else(|| Wrong::new(format!("{} is not a time", quoted(written)), fix()))?;
-        if range.contains(&span) {
-            Ok(span)
-        } else {
-            Err(Wrong::new(format!("{} is out of range", quoted(written)), fix()))
-        }
+    move |item| match &item.value {
+        DeValue::String(written) => parse(written, &range),
+        other => Err(Wrong::new(is_a(other), fix(&range))),
     }
+}
+
+/// Reads its text form.
+pub(in super::super) fn parse(written: &str, range: &RangeInclusive<Duration>) -> Result<Duration, Wrong> {
+    let span =
+        from_units(written).ok_or_else(|| Wrong::new(format!("{} is not a time", quoted(written)), fix(range)))?;
+    if range.contains(&span) {
+        Ok(span)
+    } else {
+        Err(Wrong::new(format!("{} is out of range", quoted(written)), fix(range)))
+    }
+}
+
+fn fix(range: &RangeInclusive<Duration>) -> String {
+    let (start, end) = (in_units(*range.start()), in_units(*range.end()));
+    format!("use a time from \"{start}\" to \"{end}\", a whole number with a unit: ms, s, m, h")
 }
 
 fn from_units(written: &str) -> Option<Duration> {
