@@ -21,7 +21,7 @@ use crate::{
     },
     partners::Registry,
     plan::{Fib, Layout, Placement},
-    probe::ProbePath,
+    probe::{self, ProbePath},
     quality::{PathQuality, Thresholds, Transition, UplinkWatch},
     select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
 };
@@ -95,6 +95,7 @@ impl Engine {
         let families = |id| Family::BOTH.map(|family| (id, family));
         let watches = config.uplink_ids().flat_map(families);
         let watches = watches.map(|key| (key, UplinkWatch::new(config.probe.down_after))).collect();
+        let policy = policy.paced(&config, probe::pace(config.probe.interval, paths.len()));
         Self {
             config,
             catalogue,

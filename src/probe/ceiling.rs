@@ -15,7 +15,7 @@ const ALL: Limit = Limit { gap: Duration::from_millis(50), burst: 4 };
 const DOUBT: Limit = Limit { gap: Duration::from_millis(100), burst: 4 };
 /// One probe a second for an address by an uplink: what a person with `ping` asks of it. Three at once, so that a path
 /// with a single target can be confirmed to be lost, or back, without waiting.
-const TARGET: Limit = Limit { gap: Duration::from_secs(1), burst: 3 };
+pub(super) const TARGET: Limit = Limit { gap: Duration::from_secs(1), burst: 3 };
 /// Of these at most half, in the long run, may be spent on doubt: paths of several classes can share an address.
 const DOUBT_OF_TARGET: Limit = Limit { gap: Duration::from_secs(2), burst: 3 };
 

@@ -103,6 +103,13 @@ pub struct ProbeSettings {
     pub ports: Arc<OwnPorts>,
 }
 
+/// How often each of so many paths is probed at least while nothing is amiss, whatever interval is wished: the ceiling
+/// stretches it, and a path may have a single target.
+pub fn pace(interval: Duration, paths: usize) -> Duration {
+    let crowd = ceiling::CALM_GAP.saturating_mul(u32::try_from(paths).unwrap_or(u32::MAX));
+    interval.max(crowd).max(ceiling::TARGET.gap)
+}
+
 /// Probes the paths of the newest list until the receiver of samples is gone. Paths that stay in the list keep their
 /// schedule, whatever else of them changes; results of paths that left it are not delivered. A full channel makes it
 /// wait, never drop: meanwhile no probe is started, and the slots missed are not made up for.

@@ -13,6 +13,9 @@ use super::{
     qualification::{Qualification, qualify},
 };
 
+/// However many paths there are: nothing that answers is kept waiting for longer.
+const LONGEST_FIRST_MEASUREMENT: Duration = Duration::from_secs(60);
+
 /// Why an uplink stands where it stands in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -107,9 +110,15 @@ impl Policy {
             entries,
             leave_after: config.policy.leave_after,
             return_after: config.policy.return_after,
-            first_measurement: first_measurement(config),
+            first_measurement: first_measurement(config, config.probe.interval),
             qualifications,
         }
+    }
+
+    /// With paths that are really probed once every `pace`, because there are many of them.
+    #[must_use]
+    pub fn paced(self, config: &Config, pace: Duration) -> Self {
+        Self { first_measurement: first_measurement(config, pace), ..self }
     }
 
     /// Qualification of each ISP, by position in the configuration.
@@ -170,8 +179,8 @@ fn note(
 
 /// A path leaves `unknown` after at most `up_after + down_after` probes; two more intervals for the jitter of the
 /// schedule, and the time-out of the last probe.
-fn first_measurement(config: &Config) -> Duration {
+fn first_measurement(config: &Config, pace: Duration) -> Duration {
     let probe = &config.probe;
     let probes = probe.up_after.saturating_add(probe.down_after).saturating_add(2);
-    probe.interval.saturating_mul(probes).saturating_add(probe.timeout)
+    pace.saturating_mul(probes).saturating_add(probe.timeout).min(LONGEST_FIRST_MEASUREMENT)
 }

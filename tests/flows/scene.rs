@@ -85,9 +85,19 @@ impl Scene {
         }
     }
 
-    /// All flows to Microsoft leave by that ISP, with its address, and are answered.
+    /// All of Microsoft is there in the kernel, and the flows leave by that ISP, with its address. To see the packets is not
+    /// enough: probes have the same addresses.
     pub fn wait_until_on(&mut self, isp: usize) -> Result<(), Failed> {
-        self.wait(&format!("Microsoft leaves by wan{isp} with its address"), |scene| Ok(scene.are_seen_on(isp)))
+        self.wait(&format!("Microsoft leaves by wan{isp} with its address"), |scene| {
+            Ok(scene.is_held_on(isp) && scene.are_seen_on(isp))
+        })
+    }
+
+    /// An agent that does not answer yet holds nothing.
+    fn is_held_on(&self, isp: usize) -> bool {
+        let (Ok(status), uplink) = (self.agent.status(), format!("wan{isp}")) else { return false };
+        let classes = status["classes"].as_array().cloned().unwrap_or_default();
+        !classes.is_empty() && classes.iter().all(|class| class["in_kernel"] == uplink.as_str())
     }
 
     pub fn are_seen_on(&self, isp: usize) -> bool {
