@@ -59,13 +59,19 @@ pub(super) fn run(binary: &Path, extent: &Extent, report: &mut Report) -> Result
     let title = "From the moment a path goes bad until the agent says so and moves what is on it; default settings";
     report.part("detection", title);
     let questions = questions(extent);
-    let answers: Vec<_> = thread::scope(|scope| {
-        let asked: Vec<_> = questions.iter().map(|question| scope.spawn(|| question.answer(binary))).collect();
-        let joined = asked.into_iter().map(thread::ScopedJoinHandle::join);
-        joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    let answers: Vec<Vec<_>> = thread::scope(|scope| {
+        let ask = |question: &Question| {
+            let question = *question;
+            (0..question.runs).map(|_| scope.spawn(move || question.answer(binary, extent))).collect::<Vec<_>>()
+        };
+        let asked: Vec<_> = questions.iter().map(ask).collect();
+        let joined = |run: thread::ScopedJoinHandle<'_, _>| {
+            run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        asked.into_iter().map(|runs| runs.into_iter().map(joined).collect()).collect()
     });
-    for (question, answer) in questions.iter().zip(answers) {
-        question.tell(&answer?, report);
+    for (question, answers) in questions.iter().zip(answers) {
+        question.tell(&answers.into_iter().collect::<Result<Vec<_>, LabError>>()?, report);
     }
     Ok(())
 }
@@ -82,22 +88,19 @@ fn questions(extent: &Extent) -> Vec<Question> {
 }
 
 impl Question {
-    fn answer(&self, binary: &Path) -> Result<Vec<Option<Found>>, LabError> {
-        let branch = Branch::builder().build()?;
-        (0..self.runs).map(|_| self.once(&branch, binary)).collect()
-    }
-
     /// Starts an agent, lets it settle, makes the trouble and reads its log; nothing if it does not notice in time.
-    fn once(&self, branch: &Branch, binary: &Path) -> Result<Option<Found>, LabError> {
+    fn answer(&self, binary: &Path, extent: &Extent) -> Result<Option<Found>, LabError> {
+        let branch = Branch::builder().build()?;
         for isp in 0..branch.isp_count() {
             branch.fabric().isp(isp).set(PathProfile::round_trip(RTT));
         }
-        let mut agent = settled::start(branch, binary, self.profile)?;
-        // Not always at the same point of the schedule, and not while it is still quick because everything is new.
-        sleep(Duration::from_secs(3) + Duration::from_secs(1).mul_f64(fastrand::f64()));
+        let mut agent = settled::start(&branch, binary, self.profile)?;
+        // Until it knows how soon each target usually answers; and not always at the same point of the schedule.
+        let targets = if self.profile == Profile::Quiet { 3 } else { 1 };
+        sleep(extent.calm * targets + Duration::from_secs(5).mul_f64(fastrand::f64()));
         let mut log = Log::end_of(agent.log());
         let began = Instant::now();
-        self.trouble.make(branch);
+        self.trouble.make(&branch);
         let found = self.watch(&mut agent, &mut log, began)?;
         agent.terminate()?;
         Ok(found)

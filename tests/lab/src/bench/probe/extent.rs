@@ -22,6 +22,8 @@ pub(super) struct Extent {
     pub(super) counted: usize,
     /// Repetitions where one takes some seconds.
     pub(super) repetitions: usize,
+    /// How long an agent is left alone before something goes wrong.
+    pub(super) calm: Duration,
     /// Repetitions where one takes minutes.
     pub(super) losses: usize,
     /// Days that a path's history covers.
@@ -40,6 +42,7 @@ impl Extent {
             probes: 200,
             counted: 1000,
             repetitions: 5,
+            calm: Duration::from_secs(60),
             losses: 3,
             days: 30,
             idle: Duration::from_secs(40),
@@ -54,6 +57,7 @@ impl Extent {
             probes: 20,
             counted: 50,
             repetitions: 1,
+            calm: Duration::from_secs(3),
             losses: 0,
             days: 1,
             idle: Duration::from_secs(4),
