@@ -5,8 +5,9 @@
 //! answers at all is answered by something else `down_after` times in a row.
 
 use super::{
-    probe::Moment,
+    probe::{Moment, nanoseconds},
     targets::{Standing, Targets},
+    uplink::DENIAL_LASTS,
 };
 
 /// What one target that proves its identity says.
@@ -18,6 +19,19 @@ enum Witness {
     Denies,
     /// It was not reached: nothing is learned.
     Mute,
+}
+
+/// What is asked about: one life of a path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    /// When it began.
+    pub since: Moment,
+    /// First answer in it.
+    pub first: Moment,
+    /// Whether the one before ended by a denial.
+    pub denied: bool,
+    /// Now.
+    pub seen: Moment,
 }
 
 /// Position of the target whose denial takes the path down, if every target that answers at all denies.
@@ -37,8 +51,9 @@ pub(super) fn denied_by(targets: &Targets, down_after: usize) -> Option<usize> {
 /// sent at `since` or later, or each failed `down_after` times since the path first answered, and not by interference.
 ///
 /// After a denial (`denied`) only proof counts: who just passed for someone else is not believed because the proof is
-/// not asked for any more.
-pub(super) fn vouched(targets: &Targets, down_after: usize, since: Moment, first: Moment, denied: bool) -> bool {
+/// not asked for any more. Unless that was long before `seen`: a target that is gone does not keep a path down for ever.
+pub(super) fn vouched(targets: &Targets, down_after: usize, life: &Life) -> bool {
+    let Life { since, first, denied, seen } = *life;
     let mut mute = true;
     let mut any = false;
     for (_, standing) in witnesses(targets) {
@@ -49,7 +64,9 @@ pub(super) fn vouched(targets: &Targets, down_after: usize, since: Moment, first
         let tries = standing.failing.iter().filter(|attempt| attempt.sent >= first);
         mute &= tries.filter(|attempt| !attempt.is_interference()).count() >= down_after;
     }
-    !any || (mute && !denied)
+    let newest = witnesses(targets).filter_map(|(_, standing)| standing.interfered.last()).max();
+    let over = newest.is_none_or(|newest| seen.saturating_sub(*newest) >= nanoseconds(DENIAL_LASTS));
+    !any || (mute && (!denied || over))
 }
 
 fn witnesses(targets: &Targets) -> impl Iterator<Item = (usize, &Standing)> {

@@ -2,7 +2,12 @@
 
 use crate::domain::{BootTime, PathState};
 
-use super::{PathQuality, Transition, identity, probe::Probe, sla::Judgement};
+use super::{
+    PathQuality, Transition,
+    identity::{self, Life},
+    probe::{Probe, moment},
+    sla::Judgement,
+};
 
 impl PathQuality {
     /// When [`PathQuality::review`] is due though no probe comes: at the end of the hold-down of a path that answers
@@ -73,7 +78,9 @@ impl PathQuality {
     pub(super) fn is_vouched(&self) -> bool {
         let Some(first) = self.first_answer else { return true };
         let down_after = self.thresholds.down_after as usize;
-        identity::vouched(&self.targets, down_after, self.alive_from, first, self.denied)
+        let seen = moment(self.seen);
+        let life = Life { since: self.alive_from, first, denied: self.denied, seen };
+        identity::vouched(&self.targets, down_after, &life)
     }
 
     fn rise(&mut self, now: BootTime) -> Option<Transition> {

@@ -4,9 +4,11 @@
 //! One path needs `down_after` losses of its own to be down. When probes to different places by different paths go
 //! unanswered one after another, it is the uplink, and no path need wait for its turn.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::IpAddr,
+    time::Duration,
+};
 
 use crate::domain::{BootTime, ProbeFailure, ProbeOutcome};
 
@@ -18,6 +20,13 @@ const PATHS: usize = 2;
 
 /// Most losses that are looked back at.
 const MOST: usize = 64;
+
+/// Most addresses of which it is known that they answer: all targets of hundreds of paths.
+const MOST_WITNESSES: usize = 1_024;
+
+/// How long a denial counts when it is not repeated: who cannot be asked any more does not stand against an uplink for
+/// ever.
+pub(super) const DENIAL_LASTS: Duration = Duration::from_secs(600);
 
 /// What became of one probe of some path of the uplink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +54,17 @@ pub struct Blackout {
     pub since: BootTime,
 }
 
-/// Watches one uplink in one family. `P` names a path. Bounded: the newest 64 losses, and a few words for each path that
-/// proves identities.
+/// Watches one uplink in one family. `P` names a path. Bounded: the newest 64 losses, 1,024 addresses, and a few words for
+/// each path that proves identities.
 #[derive(Debug, Clone)]
 pub struct UplinkWatch<P> {
     down_after: usize,
     /// When the newest probe that anything came back for was sent.
     answered: Option<BootTime>,
+    /// Addresses that answered when they were asked last. That others do not says nothing of the uplink.
+    witnesses: BTreeSet<IpAddr>,
+    /// When the newest probe of all was sent.
+    newest: BootTime,
     /// Losses of probes sent later, in the order of sending.
     lost: VecDeque<(BootTime, P, Option<IpAddr>)>,
     blackout: Option<Blackout>,
@@ -73,6 +86,8 @@ impl<P: Ord + Clone> UplinkWatch<P> {
         Self {
             down_after: down_after.max(1) as usize,
             answered: None,
+            witnesses: BTreeSet::new(),
+            newest: BootTime::default(),
             lost: VecDeque::new(),
             blackout: None,
             proofs: BTreeMap::new(),
@@ -80,9 +95,10 @@ impl<P: Ord + Clone> UplinkWatch<P> {
     }
 
     /// Takes a last word, or that a probe is overdue, in whatever order they come. Tells of a blackout when it begins: the
-    /// newest `down_after` (at least 3) probes, to at least 3 addresses by at least 2 paths, were lost, and nothing came
-    /// back for any probe sent since the first of them.
+    /// newest `down_after` (at least 3) probes, to at least 3 addresses by at least 2 paths, were lost though each of these
+    /// had answered the time before, and nothing came back for any probe sent since the first of them.
     pub fn observe(&mut self, seen: Sighting<P>) -> Option<Blackout> {
+        self.newest = self.newest.max(seen.sent_at);
         if seen.proves_identity {
             self.weigh(&seen);
         }
@@ -90,11 +106,11 @@ impl<P: Ord + Clone> UplinkWatch<P> {
             ProbeOutcome::Failed(ProbeFailure::NotResolved) => None,
             // Whatever it was that answered: something did.
             ProbeOutcome::Failed(failure) if failure.is_interference() || failure == ProbeFailure::Refused => {
-                self.alive(seen.sent_at);
+                self.alive(&seen);
                 None
             }
             ProbeOutcome::Answered(_) => {
-                self.alive(seen.sent_at);
+                self.alive(&seen);
                 None
             }
             ProbeOutcome::Failed(_) | ProbeOutcome::Overdue => self.lose(seen),
@@ -108,9 +124,10 @@ impl<P: Ord + Clone> UplinkWatch<P> {
 
     /// Whether something on the uplink answers in the stead of others: on every path whose targets prove their identity and
     /// answer at all, the last `down_after` proofs failed by interference. Bare handshakes by such an uplink say nothing,
-    /// on other paths either. One proof ends it.
+    /// on other paths either. One proof ends it, and so does time when nobody
+    /// can be asked any more.
     pub fn portal(&self) -> bool {
-        let mut answering = self.proofs.values().peekable();
+        let mut answering = self.proofs.values().filter(|proof| !self.is_stale(proof)).peekable();
         answering.peek().is_some() && answering.all(|proof| proof.denials >= self.down_after)
     }
 
@@ -123,19 +140,42 @@ impl<P: Ord + Clone> UplinkWatch<P> {
     /// Forgets everything: the link was gone, and what is behind it now may be another.
     pub fn restart(&mut self) {
         self.answered = None;
+        self.witnesses.clear();
         self.lost.clear();
         self.blackout = None;
         self.proofs.clear();
     }
 
-    fn alive(&mut self, sent: BootTime) {
+    /// Whether the path was denied long ago, and nothing was learned since.
+    fn is_stale(&self, proof: &Proof) -> bool {
+        let denied = proof.denied.filter(|_| proof.denials > 0);
+        denied.is_some_and(|denied| self.newest.at_least_after(denied, DENIAL_LASTS))
+    }
+
+    fn alive(&mut self, seen: &Sighting<P>) {
+        let sent = seen.sent_at;
         self.answered = self.answered.max(Some(sent));
-        self.lost.retain(|(lost, ..)| *lost > sent);
+        let witnesses = &mut self.witnesses;
+        self.lost.retain(|(lost, _, address)| {
+            // Others answered when this one did not: it is its own loss.
+            let own = *lost <= sent;
+            if let Some(address) = address.filter(|_| own) {
+                witnesses.remove(&address);
+            }
+            !own
+        });
+        if witnesses.len() < MOST_WITNESSES {
+            witnesses.extend(seen.address);
+        }
         self.blackout = self.blackout.filter(|blackout| blackout.since >= sent);
     }
 
     fn lose(&mut self, seen: Sighting<P>) -> Option<Blackout> {
+        if !seen.address.is_some_and(|address| self.witnesses.contains(&address)) {
+            return None;
+        }
         if self.answered.is_some_and(|answered| answered >= seen.sent_at) {
+            self.witnesses.retain(|witness| Some(*witness) != seen.address);
             return None;
         }
         let loss = (seen.sent_at, seen.path, seen.address);

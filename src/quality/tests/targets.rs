@@ -275,6 +275,19 @@ fn a_portal_behind_an_outage_is_not_believed_when_the_link_is_back() {
 }
 
 #[test]
+fn a_proof_that_is_never_to_be_had_again_does_not_keep_a_path_down_for_ever() {
+    let gone = |target| if target < 2 { LOST } else { FAIR };
+    let mut path = mixed();
+    path.probes(40, &|_| FAIR).probes(40, &portal);
+    assert_eq!(path.state(), PathState::Down);
+    // Ten minutes, at two probes a second.
+    path.probes(1_100, &gone);
+    assert_eq!(path.state(), PathState::Down);
+    path.probes(150, &gone);
+    assert_eq!(path.state(), PathState::Up, "{}", path.quality.evidence());
+}
+
+#[test]
 fn an_mtu_hole_is_named_with_its_target() {
     let hole = |target| if target < 2 { failed(ProbeFailure::MtuHole) } else { FAIR };
     let mut path = mixed();

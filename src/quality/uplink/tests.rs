@@ -19,6 +19,13 @@ fn proof(path: u8, tenths: u64, outcome: ProbeOutcome) -> Sighting<u8> {
     Sighting { proves_identity: true, ..seen(path, path, tenths, outcome) }
 }
 
+/// A watch to which all addresses have answered once.
+fn answered_by_all() -> UplinkWatch<u8> {
+    let mut watch = UplinkWatch::new(3);
+    told(&mut watch, &(0..=255).map(|address| seen(1, address, 1, ANSWERED)).collect::<Vec<_>>());
+    watch
+}
+
 /// What is told of each of these, in this order.
 fn told(watch: &mut UplinkWatch<u8>, all: &[Sighting<u8>]) -> Vec<Option<Blackout>> {
     all.iter().map(|seen| watch.observe(*seen)).collect()
@@ -26,7 +33,7 @@ fn told(watch: &mut UplinkWatch<u8>, all: &[Sighting<u8>]) -> Vec<Option<Blackou
 
 #[test]
 fn three_places_by_two_paths_silent_one_after_another_are_a_blackout() {
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let all = [seen(1, 1, 10, ANSWERED), seen(1, 1, 11, LOST), seen(2, 2, 12, LOST), seen(1, 3, 13, LOST)];
     let blackout = Blackout { probes: 3, targets: 3, since: at(11) };
     assert_eq!(told(&mut watch, &all), [None, None, None, Some(blackout)]);
@@ -36,27 +43,27 @@ fn three_places_by_two_paths_silent_one_after_another_are_a_blackout() {
 
 #[test]
 fn one_path_or_two_places_are_not_the_uplink() {
-    let mut watch = UplinkWatch::new(3);
-    let one_path: Vec<_> = (1..40).map(|step| seen(1, step, u64::from(step), LOST)).collect();
+    let mut watch = answered_by_all();
+    let one_path: Vec<_> = (2..40).map(|step| seen(1, step, u64::from(step), LOST)).collect();
     assert!(told(&mut watch, &one_path).iter().all(Option::is_none));
-    let mut watch = UplinkWatch::new(3);
-    let two_places: Vec<_> = (1..40).map(|step| seen(step % 2, step % 2, u64::from(step), LOST)).collect();
+    let mut watch = answered_by_all();
+    let two_places: Vec<_> = (2..40).map(|step| seen(step % 2, step % 2, u64::from(step), LOST)).collect();
     assert!(told(&mut watch, &two_places).iter().all(Option::is_none));
 }
 
 #[test]
 fn an_answer_sent_between_them_refutes_it_whenever_it_is_known() {
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let all = [seen(1, 1, 11, LOST), seen(2, 2, 12, ANSWERED), seen(2, 3, 13, LOST), seen(1, 4, 14, LOST)];
     assert!(told(&mut watch, &all).iter().all(Option::is_none));
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let late = [seen(2, 2, 12, ANSWERED), seen(1, 1, 11, LOST), seen(2, 3, 13, LOST), seen(1, 4, 14, LOST)];
     assert!(told(&mut watch, &late).iter().all(Option::is_none));
 }
 
 #[test]
 fn answers_sent_before_it_neither_prevent_nor_end_it() {
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let all = [seen(1, 1, 11, LOST), seen(2, 2, 12, LOST), seen(1, 9, 10, ANSWERED), seen(1, 3, 13, LOST)];
     assert!(told(&mut watch, &all).last().unwrap().is_some());
     watch.observe(seen(1, 8, 9, ANSWERED));
@@ -67,7 +74,7 @@ fn answers_sent_before_it_neither_prevent_nor_end_it() {
 
 #[test]
 fn an_overdue_probe_counts_once_and_its_late_answer_refutes() {
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let overdue = |path, address, tenths| seen(path, address, tenths, ProbeOutcome::Overdue);
     let all = [overdue(1, 1, 11), seen(1, 1, 11, LOST), overdue(2, 2, 12)];
     assert!(told(&mut watch, &all).iter().all(Option::is_none));
@@ -79,11 +86,11 @@ fn an_overdue_probe_counts_once_and_its_late_answer_refutes() {
 #[test]
 fn refusals_and_portals_are_signs_of_life_and_names_that_lead_nowhere_are_none_of_death() {
     for outcome in [ProbeFailure::Refused, ProbeFailure::Untrusted, ProbeFailure::MtuHole].map(ProbeOutcome::Failed) {
-        let mut watch = UplinkWatch::new(3);
+        let mut watch = answered_by_all();
         let all = [seen(1, 1, 11, LOST), seen(2, 2, 12, LOST), seen(1, 3, 13, outcome), seen(1, 4, 14, LOST)];
         assert!(told(&mut watch, &all).iter().all(Option::is_none));
     }
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     let nowhere = ProbeOutcome::Failed(ProbeFailure::NotResolved);
     let all: Vec<_> = (1..30).map(|step| seen(step, step, u64::from(step), nowhere)).collect();
     assert!(told(&mut watch, &all).iter().all(Option::is_none));
@@ -91,13 +98,13 @@ fn refusals_and_portals_are_signs_of_life_and_names_that_lead_nowhere_are_none_o
 
 #[test]
 fn an_hour_of_blackout_is_bounded() {
-    let mut watch = UplinkWatch::new(3);
+    let mut watch = answered_by_all();
     for step in 0..36_000_u64 {
         let place = u8::try_from(step % 200).unwrap();
-        watch.observe(seen(place, place, step, LOST));
+        watch.observe(seen(place, place, step + 2, LOST));
     }
     assert_eq!(watch.lost.len(), MOST);
-    assert_eq!(watch.blackout().map(|blackout| blackout.since), Some(at(0)));
+    assert_eq!(watch.blackout().map(|blackout| blackout.since), Some(at(2)));
 }
 
 #[test]
@@ -117,5 +124,32 @@ fn a_portal_denies_every_proof_and_one_proof_ends_it() {
     watch.forget(&2);
     assert!(watch.portal());
     watch.restart();
+    assert!(!watch.portal());
+}
+
+#[test]
+fn addresses_that_never_answered_are_no_witnesses() {
+    let mut watch = UplinkWatch::new(3);
+    let all: Vec<_> = (1..100).map(|step| seen(step % 5, step, u64::from(step), LOST)).collect();
+    assert!(told(&mut watch, &all).iter().all(Option::is_none));
+}
+
+#[test]
+fn who_was_silent_while_others_answered_is_no_witness_until_it_answers() {
+    let mut watch = answered_by_all();
+    // Both ways round: the loss is known before the answer of another, and after it.
+    told(&mut watch, &[seen(1, 1, 11, LOST), seen(2, 2, 12, ANSWERED), seen(2, 3, 12, LOST)]);
+    let again = [seen(1, 1, 21, LOST), seen(2, 3, 22, LOST), seen(1, 4, 23, LOST), seen(2, 5, 24, LOST)];
+    assert!(told(&mut watch, &again).iter().all(Option::is_none));
+    assert!(watch.observe(seen(1, 6, 25, LOST)).is_some(), "three that had answered the time before");
+}
+
+#[test]
+fn a_denial_that_is_not_repeated_is_forgotten_in_the_end() {
+    let mut watch = UplinkWatch::new(2);
+    told(&mut watch, &[proof(1, 10, PORTAL), proof(1, 12, PORTAL)]);
+    watch.observe(seen(2, 2, 6_011, ANSWERED));
+    assert!(watch.portal());
+    watch.observe(seen(2, 2, 6_012, ANSWERED));
     assert!(!watch.portal());
 }
