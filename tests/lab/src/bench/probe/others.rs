@@ -1,11 +1,13 @@
 //! `ping` and `fping`, as people run them.
 
 use std::{
-    process::{Command, Output, Stdio},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    process::{Command, Stdio},
     time::Duration,
 };
 
-use nix::sys::resource::{UsageWho, getrusage};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::{
     super::process,
@@ -18,11 +20,10 @@ pub(super) fn ping(router: &Namespace, series: Series) -> Result<Estimate, Strin
     let mut command = program("ping", "`ping` is not installed: apt install iputils-ping")?;
     command.args(["-n", "-i", &seconds(series.pace), "-c", &series.count.to_string()]);
     command.args(["-W", &seconds(series.timeout)]).arg(MICROSOFT_IPV4.to_string());
-    let (output, cpu) = run(router, &mut command)?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let rtts = said.lines().filter_map(|line| milliseconds(line.split_once("time=")?.1.split(' ').next()?)).collect();
-    let sent = said.lines().find_map(|line| line.split_once(" packets transmitted")?.0.parse().ok());
-    let sent = sent.ok_or_else(|| format!("ping told no sum: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let Ended { out, errors, cpu } = run(router, &mut command)?;
+    let rtts = out.lines().filter_map(|line| milliseconds(line.split_once("time=")?.1.split(' ').next()?)).collect();
+    let sent = out.lines().find_map(|line| line.split_once(" packets transmitted")?.0.parse().ok());
+    let sent = sent.ok_or_else(|| format!("ping told no sum: {errors}"))?;
     Ok(Estimate { rtts, sent, cpu })
 }
 
@@ -31,10 +32,9 @@ pub(super) fn fping(router: &Namespace, series: Series) -> Result<Estimate, Stri
     let mut command = program("fping", "`fping` is not installed: apt install fping")?;
     command.args(["-q", "-C", &series.count.to_string(), "-p", &series.pace.as_millis().to_string()]);
     command.args(["-t", &series.timeout.as_millis().to_string()]).arg(MICROSOFT_IPV4.to_string());
-    let (output, cpu) = run(router, &mut command)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let told = said.lines().find_map(|line| Some(line.split_once(" : ")?.1));
-    let told: Vec<&str> = told.ok_or_else(|| format!("fping told nothing: {said}"))?.split_whitespace().collect();
+    let Ended { errors, cpu, .. } = run(router, &mut command)?;
+    let told = errors.lines().find_map(|line| Some(line.split_once(" : ")?.1));
+    let told: Vec<&str> = told.ok_or_else(|| format!("fping told nothing: {errors}"))?.split_whitespace().collect();
     let rtts = told.iter().filter_map(|word| milliseconds(word)).collect();
     Ok(Estimate { rtts, sent: told.len(), cpu })
 }
@@ -43,20 +43,34 @@ fn program(name: &str, advice: &str) -> Result<Command, String> {
     process::find(name).map(Command::new).ok_or_else(|| advice.to_owned())
 }
 
-/// Runs it to its end. Losses may end in a failure, which is none.
-fn run(router: &Namespace, command: &mut Command) -> Result<(Output, Duration), String> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
-    let before = time_of_children()?;
-    let child = router.spawn(command).map_err(|error| error.to_string())?;
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    Ok((output, time_of_children()?.saturating_sub(before)))
+/// What a program wrote and used.
+struct Ended {
+    out: String,
+    errors: String,
+    cpu: Duration,
 }
 
-/// Processor time of all children that have ended.
-fn time_of_children() -> Result<Duration, String> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| error.to_string())?;
-    let micros = [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(micros.into_iter().map(|micros| Duration::from_micros(micros.unsigned_abs())).sum())
+/// Runs it to its end. Losses may end in a failure, which is none.
+fn run(router: &Namespace, command: &mut Command) -> Result<Ended, String> {
+    let told = |error: io::Error| error.to_string();
+    // Files, because a pipe might fill up before anybody reads it.
+    let (mut out, mut errors) = (tempfile::tempfile().map_err(told)?, tempfile::tempfile().map_err(told)?);
+    command.stdin(Stdio::null()).stdout(out.try_clone().map_err(told)?).stderr(errors.try_clone().map_err(told)?);
+    let mut child = router.spawn(command.env("LC_ALL", "C")).map_err(|error| error.to_string())?;
+    // What a process has used is told to the nanosecond for as long as nobody has taken note of its end; what is told of
+    // children afterwards is rounded to ticks of the kernel's clock.
+    let end = waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    let cpu = process::time_of_tasks(child.id(), None);
+    child.wait().map_err(told)?;
+    end.map_err(|error| error.to_string())?;
+    Ok(Ended { out: written(&mut out).map_err(told)?, errors: written(&mut errors).map_err(told)?, cpu })
+}
+
+fn written(file: &mut File) -> io::Result<String> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn seconds(span: Duration) -> String {

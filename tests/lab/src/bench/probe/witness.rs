@@ -139,8 +139,11 @@ impl Wire {
     fn take(&mut self, outgoing: bool, at: Duration, packet: &[u8]) {
         match (outgoing, exchange(packet)) {
             (true, Some((exchange, Half::Request))) => {
-                self.sent += 1;
-                self.open.insert(exchange, at);
+                // A SYN that is sent again was lost, and nobody knows which of the two an answer belongs to.
+                if self.open.remove(&exchange).is_none() {
+                    self.sent += 1;
+                    self.open.insert(exchange, at);
+                }
             }
             (false, Some((exchange, Half::Answer))) => {
                 self.rtts.extend(self.open.remove(&exchange).map(|began| at.saturating_sub(began)));
@@ -205,6 +208,16 @@ mod tests {
         wire.take(true, ms(20), &packet(1, &[8, 0, 0, 0, 1, 2, 0, 7]));
         wire.take(false, ms(29), &packet(1, &[0, 0, 0, 0, 1, 2, 0, 7]));
         assert_eq!((wire.sent, wire.rtts), (3, vec![ms(7), ms(9)]));
+    }
+
+    #[test]
+    fn a_request_that_is_repeated_is_one_that_was_lost() {
+        let ms = Duration::from_millis;
+        let mut wire = Wire::default();
+        wire.take(true, ms(0), &tcp(4000, 443, 0x02));
+        wire.take(true, ms(1000), &tcp(4000, 443, 0x02));
+        wire.take(false, ms(1010), &tcp(443, 4000, 0x12));
+        assert_eq!((wire.sent, wire.rtts), (1, vec![]));
     }
 
     #[test]
