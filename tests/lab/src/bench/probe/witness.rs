@@ -138,17 +138,21 @@ fn receive(socket: &Socket, index: u32) -> io::Result<Option<(bool, Duration, Ve
 impl Wire {
     fn take(&mut self, outgoing: bool, at: Duration, packet: &[u8]) {
         match (outgoing, exchange(packet)) {
-            (true, Some((exchange, Half::Request))) => {
-                // A SYN that is sent again was lost, and nobody knows which of the two an answer belongs to.
-                if self.open.remove(&exchange).is_none() {
-                    self.sent += 1;
-                    self.open.insert(exchange, at);
-                }
-            }
+            (true, Some((exchange, Half::Request))) => self.begin(exchange, at),
             (false, Some((exchange, Half::Answer))) => {
                 self.rtts.extend(self.open.remove(&exchange).map(|began| at.saturating_sub(began)));
             }
             _ => {}
+        }
+    }
+}
+
+impl Wire {
+    /// A SYN that is sent again was lost, and nobody knows which of the two an answer belongs to.
+    fn begin(&mut self, exchange: Exchange, at: Duration) {
+        if self.open.remove(&exchange).is_none() {
+            self.sent += 1;
+            self.open.insert(exchange, at);
         }
     }
 }
