@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Answers before anything is expected: the first includes address resolution, two say nothing of the spread.
 const LEAST_ANSWERS: u8 = 3;
 /// Least margin above the usual time: what a busy access line adds now and then.
-const LEAST_MARGIN: Duration = Duration::from_millis(50);
+pub(super) const LEAST_MARGIN: Duration = Duration::from_millis(50);
 /// Least wait in all: the scheduling of this and the other machine.
 const LEAST_WAIT: Duration = Duration::from_millis(80);
 

@@ -182,7 +182,7 @@ impl Schedule {
     /// From when on an answer to this assignment would be overdue; none when nothing can be expected.
     pub fn overdue_after(&self, assignment: &Assignment, timeout: Duration) -> Option<Duration> {
         let course = self.listed(assignment)?;
-        course.turns.expectation(assignment.position).overdue_after(timeout)
+        course.turns.overdue_after(assignment.position, timeout)
     }
 
     /// Takes what became of a probe. May be told twice of one: that it is overdue, and what came of it in the end.

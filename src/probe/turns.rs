@@ -10,7 +10,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use super::expectation::Expectation;
+use super::expectation::{Expectation, LEAST_MARGIN};
 use crate::domain::{BootTime, Check, Target};
 
 /// Losses in a row that make a target silent while others answer.
@@ -63,12 +63,14 @@ impl Turn {
 #[derive(Debug, Clone)]
 pub(super) struct Turns {
     turns: Vec<Turn>,
+    /// What is expected of any target, cheap ones and costly ones apart, until more is known of each.
+    of_any: [Expectation; 2],
 }
 
 impl Turns {
     /// For targets that were never asked.
     pub fn new(targets: &[Target]) -> Self {
-        Self { turns: targets.iter().map(Turn::of).collect() }
+        Self { turns: targets.iter().map(Turn::of).collect(), of_any: [Expectation::default(); 2] }
     }
 
     /// For a new list; targets that stay keep what is known of them.
@@ -77,7 +79,8 @@ impl Turns {
             let position = before.iter().position(|old| old == target)?;
             self.turns.get(position).cloned()
         };
-        Self { turns: targets.iter().map(|target| kept(target).unwrap_or_else(|| Turn::of(target))).collect() }
+        let turns = targets.iter().map(|target| kept(target).unwrap_or_else(|| Turn::of(target))).collect();
+        Self { turns, of_any: self.of_any }
     }
 
     /// Whether some target can prove who answers.
@@ -175,6 +178,8 @@ impl Turns {
             turn.losses = 0;
             turn.silent = false;
             turn.expectation.learn(took);
+            let [cheap, costly] = &mut self.of_any;
+            (if turn.costly { costly } else { cheap }).learn(took);
         }
     }
 
@@ -189,6 +194,18 @@ impl Turns {
             turn.losses = turn.losses.saturating_add(1);
             turn.silent |= turn.losses >= SILENT_AFTER && others_answer;
         }
+    }
+
+    /// From when on an answer of a target is overdue; none when nothing can be expected. While it has answered once or
+    /// twice, the others of the path say what is usual: a failure soon after the start must not cost whole time-outs.
+    pub fn overdue_after(&self, position: usize, timeout: Duration) -> Option<Duration> {
+        let turn = self.turns.get(position)?;
+        turn.expectation.overdue_after(timeout).or_else(|| {
+            let [cheap, costly] = &self.of_any;
+            let of_any = if turn.costly { costly } else { cheap };
+            let wait = of_any.overdue_after(timeout)?.max(turn.expectation.usual()? + LEAST_MARGIN);
+            Some(wait).filter(|wait| *wait < timeout)
+        })
     }
 
     /// What is expected of a target.

@@ -125,3 +125,22 @@ fn targets_that_stay_in_the_list_keep_what_is_known_of_them() {
     assert_eq!(turns.expectation(0).usual(), Some(Duration::from_millis(30)));
     assert_eq!(turns.expectation(1).usual(), None);
 }
+
+#[test]
+fn until_a_target_is_known_the_others_say_what_is_usual() {
+    const TIMEOUT: Duration = Duration::from_millis(900);
+    let ms = Duration::from_millis;
+    let mut turns = Turns::new(&[tcp(1), tcp(2), tcp(3), tls(4)]);
+    turns.answered(0, ms(20), after(0));
+    turns.answered(1, ms(20), after(1));
+    assert_eq!(turns.overdue_after(0, TIMEOUT), None, "two answers in all");
+    turns.answered(1, ms(20), after(2));
+    let early = turns.overdue_after(0, TIMEOUT).unwrap();
+    assert!(early < ms(200), "{early:?}");
+    assert_eq!(turns.overdue_after(2, TIMEOUT), None, "it never answered");
+    assert_eq!(turns.overdue_after(3, TIMEOUT), None, "a handshake takes longer than a SYN");
+
+    // A far one is not held to what is usual for the near ones.
+    turns.answered(2, ms(300), after(3));
+    assert!(turns.overdue_after(2, TIMEOUT).unwrap() >= ms(350));
+}
