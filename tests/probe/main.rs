@@ -10,6 +10,7 @@
 )]
 
 mod emulated;
+mod kinds;
 mod late;
 mod prober;
 mod scene;
@@ -25,6 +26,13 @@ fn main() {
         Trial::test(name, move || entered.map(|()| test()).map_err(Failed::from))
     };
     let trials = vec![
+        trial("each_kind_leaves_by_its_uplink_in_both_families", kinds::by_its_uplink),
+        trial("each_kind_leaves_by_its_uplink_whatever_the_routes_say", kinds::whatever_routes_say),
+        trial("each_kind_comes_from_the_source_address_that_it_was_given", kinds::from_its_source),
+        trial("answers_that_come_by_the_other_uplink_do_not_count", kinds::answers_by_the_other),
+        trial("an_interface_that_goes_ends_a_probe_of_any_kind", kinds::interface_gone),
+        trial("each_kind_measures_the_round_trip_of_the_packets", kinds::rtt_of_its_path),
+        trial("icmp_goes_by_ping_sockets_where_they_are_allowed_and_by_raw_ones_elsewhere", kinds::ping_sockets),
         trial("each_probe_leaves_by_its_uplink_whatever_the_main_table_prefers", ways::by_its_uplink),
         trial("a_probe_comes_from_the_source_address_that_it_was_given", ways::from_its_source),
         trial("outcomes_tell_refused_lost_and_unreachable_apart", ways::outcomes),
