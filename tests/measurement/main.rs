@@ -34,6 +34,7 @@ fn main() -> Result<ExitCode, LabError> {
         Trial::test("an_interface_that_goes_while_probes_are_under_way_is_left_and_found_again", unplugged),
         Trial::test("a_silent_black_hole_is_left_soon_in_the_fast_profile", black_hole),
         Trial::test("what_users_feel_is_shown_apart", users),
+        Trial::test("any_target_can_be_measured_by_hand_through_any_uplink", by_hand),
     ];
     let mut arguments = Arguments::from_args();
     // Each trial is a network and an agent of its own that mostly wait; more at once would measure the machine.
@@ -206,5 +207,43 @@ fn users() -> Result<(), Failed> {
     assert!((30.0..80.0).contains(&median), "{seen:#}");
     assert!(scene.path(SOUTH, EXCHANGE)["handshakes"].is_null());
     assert!(scene.path(NORTH, "m365.sharepoint.ipv4")["handshakes"].is_null(), "probes are not users");
+    Ok(())
+}
+
+fn by_hand() -> Result<(), Failed> {
+    let scene = Scene::settled(&AgentSettings::default())?;
+    let config = scene.agent.config().to_string_lossy().into_owned();
+    let probe = |uplink: &str, target: &str, more: &[&str]| {
+        let mut arguments = vec!["probe", uplink, target, "--config", &config, "--count", "1", "--json"];
+        arguments.extend(more);
+        let output = scene.agent.run(&arguments)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let objects: Vec<serde_json::Value> =
+            lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok::<_, LabError>((output.status.code(), objects))
+    };
+    scene.branch.fabric().isp(SOUTH).set(PathProfile::round_trip(20 * MS));
+    // By the uplink that carries nothing, which only the agent's rules lead to.
+    for target in [
+        "13.107.6.152",
+        "tcp:[2620:1ec:4::152]:443",
+        "icmp:13.107.6.152",
+        "icmp:2620:1ec:4::152",
+        "stun:13.107.6.152",
+        "tls:outlook.office365.com",
+        "https://outlook.office365.com/status/204",
+        "http://13.107.6.152/",
+    ] {
+        let (code, objects) = probe("wan1", target, &[])?;
+        let rtt = objects.first().and_then(|first| first["rtt_ms"].as_f64()).unwrap_or_default();
+        assert_eq!(code, Some(0), "{target}: {objects:#?}");
+        assert!((20.0..200.0).contains(&rtt), "{target}: {objects:#?}");
+    }
+    for target in ["tcp:13.107.6.152:444", "https://outlook.office365.com/status/503"] {
+        let (code, objects) = probe("wan1", target, &["--timeout", "500ms"])?;
+        assert_eq!(code, Some(1), "{target}: {objects:#?}");
+    }
+    assert_eq!(probe("wan7", "13.107.6.152", &[])?.0, Some(2));
+    assert_eq!(probe("wan1", "udp:13.107.6.152:1", &[])?.0, Some(2));
     Ok(())
 }
