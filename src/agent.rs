@@ -74,7 +74,7 @@ use crate::{
 };
 
 /// How often figures that change with every probe are shown anew.
-const REFRESH: Duration = Duration::from_millis(250);
+const REFRESH: Duration = Duration::from_secs(1);
 /// How often files that name what must not be steered are read again.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Samples taken before what they mean is acted upon.
