@@ -80,6 +80,8 @@ fn settings() -> AgentSettings {
     AgentSettings {
         isps: isps.map(|(name, partner)| (name.to_owned(), partner.to_owned())).to_vec(),
         preferred: isps.map(|(name, _)| name.to_owned()).to_vec(),
+        // Uplinks flap here more than any that should be returned to soon.
+        probe_more: "flap_half_life = \"off\"".to_owned(),
         more: "[[destinations.static]]\nname = \"own\"\nprefixes = [\"20.40.0.0/16\"]\n".to_owned(),
         ..AgentSettings::default()
     }
