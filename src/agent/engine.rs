@@ -55,6 +55,8 @@ pub struct Engine {
     pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
     /// What the paths of each uplink say together, by family.
     watches: BTreeMap<(UplinkId, Family), UplinkWatch<ClassId>>,
+    /// Whether each target that proves its identity did so last, by uplink.
+    proofs: BTreeMap<(ClassId, usize), BTreeMap<UplinkId, bool>>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     /// What is measured for each class of the catalogue.
     pub(super) targets: BTreeMap<ClassId, Arc<[Target]>>,
@@ -113,6 +115,7 @@ impl Engine {
             attachments: Attachments::new(),
             paths,
             watches,
+            proofs: BTreeMap::new(),
             decisions: BTreeMap::new(),
             targets,
             resolvers: Arc::from([]),

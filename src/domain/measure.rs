@@ -26,13 +26,15 @@ pub enum ProbeFailure {
     Stalled,
     /// Small packets pass and large ones do not.
     MtuHole,
+    /// The target does not prove its name by any uplink: the fault is its own, and says nothing of this path.
+    Unproven,
     /// The target's name has no address that could be probed. Says nothing of the path.
     NotResolved,
 }
 
 impl ProbeFailure {
     /// Every failure.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timeout,
         Self::Refused,
         Self::Unreachable,
@@ -41,6 +43,7 @@ impl ProbeFailure {
         Self::Unexpected,
         Self::Stalled,
         Self::MtuHole,
+        Self::Unproven,
         Self::NotResolved,
     ];
 
@@ -55,6 +58,7 @@ impl ProbeFailure {
             Self::Unexpected => "unexpected",
             Self::Stalled => "stalled",
             Self::MtuHole => "mtu-hole",
+            Self::Unproven => "unproven",
             Self::NotResolved => "not-resolved",
         }
     }
@@ -77,6 +81,7 @@ impl fmt::Display for ProbeFailure {
             Self::Unexpected => "answered with something else than the target would",
             Self::Stalled => "connected, then silence",
             Self::MtuHole => "small packets pass, large ones do not (MTU)",
+            Self::Unproven => "does not prove its name by any uplink",
             Self::NotResolved => "name has no usable address",
         })
     }

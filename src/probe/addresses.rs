@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 use super::ProbePath;
 use crate::domain::{BootTime, Family, Host, Target, UplinkId};
 
@@ -93,6 +95,8 @@ pub(super) enum Whereabouts {
 struct Entry {
     way: Way,
     addresses: Vec<IpAddr>,
+    /// Where they must lie to be of use.
+    within: Option<Arc<[IpNet]>>,
     /// When to ask, or ask again.
     due: BootTime,
     failures: u32,
@@ -121,14 +125,16 @@ impl Addresses {
         for path in list {
             let servers = if self.servers.is_empty() { &path.resolvers } else { &self.servers };
             let way = Way { interface: path.interface.clone(), source: path.source, servers: Arc::clone(servers) };
-            for question in path.targets.iter().filter_map(|target| Question::of(path, target)) {
+            let named = path.targets.iter().filter_map(|target| Some((Question::of(path, target)?, target)));
+            for (question, target) in named {
                 if self.entries.contains_key(&question) {
                     continue;
                 }
+                let within = target.within.clone();
                 let entry = match before.remove(&question) {
                     Some(entry) if entry.way == way => entry,
                     Some(entry) => Entry { way: way.clone(), due: now, failures: 0, ..entry },
-                    None => Entry::new(way.clone(), now),
+                    None => Entry::new(way.clone(), within, now),
                 };
                 self.entries.insert(question, entry);
             }
@@ -167,7 +173,9 @@ impl Addresses {
             return false;
         }
         entry.answered = true;
-        match found.filter(|(addresses, _)| !addresses.is_empty()) {
+        // Somebody may answer in the name server's stead: an address that was good is not given up for one that cannot be.
+        let worse = |found: &[IpAddr]| entry.is_of_use(&entry.addresses) && !entry.is_of_use(found);
+        match found.filter(|(addresses, _)| !addresses.is_empty() && !worse(addresses)) {
             Some((mut addresses, life)) => {
                 addresses.truncate(MOST_ADDRESSES);
                 let (least, most) = BELIEVED;
@@ -205,8 +213,13 @@ impl Addresses {
 }
 
 impl Entry {
-    fn new(way: Way, now: BootTime) -> Self {
-        Self { way, addresses: Vec::new(), due: now, failures: 0, answered: false, under_way: false }
+    fn is_of_use(&self, addresses: &[IpAddr]) -> bool {
+        let Some(within) = &self.within else { return !addresses.is_empty() };
+        addresses.iter().any(|address| within.iter().any(|prefix| prefix.contains(address)))
+    }
+
+    fn new(way: Way, within: Option<Arc<[IpNet]>>, now: BootTime) -> Self {
+        Self { way, within, addresses: Vec::new(), due: now, failures: 0, answered: false, under_way: false }
     }
 }
 

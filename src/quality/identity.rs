@@ -61,7 +61,7 @@ pub(super) fn vouched(targets: &Targets, down_after: usize, life: &Life) -> bool
         if standing.answered.is_some_and(|sent| sent >= since) {
             return true;
         }
-        let tries = standing.failing.iter().filter(|attempt| attempt.sent >= first);
+        let tries = standing.failing.iter().filter(|attempt| attempt.sent >= first && attempt.is_certain());
         mute &= tries.filter(|attempt| !attempt.is_interference()).count() >= down_after;
     }
     let newest = witnesses(targets).filter_map(|(_, standing)| standing.interfered.last()).max();
@@ -74,7 +74,8 @@ fn witnesses(targets: &Targets) -> impl Iterator<Item = (usize, &Standing)> {
 }
 
 fn testimony(standing: &Standing, down_after: usize) -> Witness {
-    let unreached = standing.failing.iter().rev().take(down_after).filter(|attempt| !attempt.is_interference());
+    let certain = standing.failing.iter().rev().filter(|attempt| attempt.is_certain());
+    let unreached = certain.take(down_after).filter(|attempt| !attempt.is_interference());
     if unreached.count() >= down_after {
         return Witness::Mute;
     }

@@ -5,7 +5,7 @@ use crate::domain::{BootTime, PathState};
 use super::{
     PathQuality, Transition,
     identity::{self, Life},
-    probe::{Probe, moment},
+    probe::{Probe, Word, moment},
     sla::Judgement,
 };
 
@@ -37,8 +37,8 @@ impl PathQuality {
                 return self.rise(now);
             }
             // A path that answers now and then would stay unknown for ever.
-            let enough = (self.thresholds.up_after + self.thresholds.down_after) as usize;
-            if self.window.len() < enough || !self.is_vouched() || !self.has_quorum() {
+            let enough = self.thresholds.up_after.saturating_add(self.thresholds.down_after) as usize;
+            if self.window.len() < enough.min(self.window.capacity()) || !self.is_vouched() || !self.has_quorum() {
                 return None;
             }
         }
@@ -53,8 +53,9 @@ impl PathQuality {
             self.denied = true;
         } else if lost >= down_after {
             self.cause = self.words_of_losses(lost);
+            let certain = self.window.iter().rev().take(lost).any(|probe| probe.word != Word::Overdue);
             let from = self.window.restart_after_losses();
-            return self.fall(from, now);
+            return self.fall(from, certain, now);
         } else if self.targets.available() < self.targets.quorum() {
             self.cause = self.words_of_quorum();
         } else {
@@ -62,7 +63,7 @@ impl PathQuality {
         }
         let newest = self.window.iter().next_back().map_or(0, |probe| probe.sent);
         self.window.restart_after(newest);
-        self.fall(newest.saturating_add(1), now)
+        self.fall(newest.saturating_add(1), true, now)
     }
 
     /// Whether it answers as it should, by the targets that should.
@@ -87,6 +88,8 @@ impl PathQuality {
         // What was lost before a path first answers is its link settling, or the outage it comes back from.
         self.window.keep_newest(self.window.answers_in_a_row());
         self.denied = false;
+        self.unconfirmed = false;
+        self.targets.forgive();
         self.judgement = Judgement::default();
         self.judge(now)
     }

@@ -35,6 +35,8 @@ pub struct PathQuality {
     pub(super) first_answer: Option<Moment>,
     /// It went down because others answered in its targets' stead, and none of them has proven its identity since.
     pub(super) denied: bool,
+    /// It went down because answers were overdue, and none of them is lost for certain yet.
+    pub(super) unconfirmed: bool,
     /// RFC 3550 jitter of this life.
     smoothed: Option<Duration>,
     last_sent: Option<BootTime>,
@@ -62,6 +64,7 @@ impl PathQuality {
             alive_from: 0,
             first_answer: None,
             denied: false,
+            unconfirmed: false,
             smoothed: None,
             last_sent: None,
         }
@@ -86,6 +89,10 @@ impl PathQuality {
         if !probe.is_lost() && probe.sent >= self.alive_from {
             self.first_answer = Some(self.first_answer.map_or(probe.sent, |first| first.min(probe.sent)));
         }
+        if self.unconfirmed && matches!(probe.word, Word::Failed(failure) if failure != ProbeFailure::NotResolved) {
+            self.unconfirmed = false;
+            self.damping.fall(now);
+        }
         self.targets.attribute(&mut self.window);
         self.step(now)
     }
@@ -104,7 +111,7 @@ impl PathQuality {
         why.clone_into(&mut self.cause);
         self.window.restart_after(moment(now));
         self.denied = false;
-        self.fall(moment(now).saturating_add(1), now)
+        self.fall(moment(now).saturating_add(1), true, now)
     }
 
     /// State, after hysteresis.
@@ -174,12 +181,16 @@ impl PathQuality {
     }
 
     /// Begins a new life: nothing sent before `from` counts any more.
-    pub(super) fn fall(&mut self, from: Moment, now: BootTime) -> Option<Transition> {
+    /// A fall that rests on overdue answers alone counts for damping when a loss confirms it.
+    pub(super) fn fall(&mut self, from: Moment, certain: bool, now: BootTime) -> Option<Transition> {
         self.alive_from = self.alive_from.max(from);
         self.first_answer = None;
         self.smoothed = None;
         if matches!(self.state, PathState::Up | PathState::Degraded) {
-            self.damping.fall(now);
+            self.unconfirmed = !certain;
+            if certain {
+                self.damping.fall(now);
+            }
         }
         self.enter(PathState::Down, now)
     }

@@ -21,6 +21,11 @@ pub(super) struct Try {
 }
 
 impl Try {
+    /// Whether it is the last word.
+    pub fn is_certain(self) -> bool {
+        self.word != Word::Overdue
+    }
+
     /// Whether something else than the target answered it, or answered in part.
     pub fn is_interference(self) -> bool {
         matches!(self.word, Word::Failed(failure) if failure.is_interference())
@@ -89,6 +94,11 @@ impl Targets {
     /// The position, if there is such a target.
     pub fn position(&self, target: usize) -> Option<u16> {
         u16::try_from(target).ok().filter(|_| target < self.standings.len())
+    }
+
+    /// Forgets who answered in whose stead.
+    pub fn forgive(&mut self) {
+        self.standings.iter_mut().for_each(|standing| standing.interfered.clear());
     }
 
     /// Takes what became of a probe. True when its losses are not the path's: it is silent, or was when that was sent.

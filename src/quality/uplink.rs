@@ -18,6 +18,9 @@ const ADDRESSES: usize = 3;
 /// Fewest paths that must be silent.
 const PATHS: usize = 2;
 
+/// How long nothing must have come back. A spike of the access line is over by then; what is lost is lost for longer.
+const LEAST: Duration = Duration::from_millis(500);
+
 /// Most losses that are looked back at.
 const MOST: usize = 64;
 
@@ -41,6 +44,8 @@ pub struct Sighting<P> {
     pub sent_at: BootTime,
     /// What came of it.
     pub outcome: ProbeOutcome,
+    /// When that is told.
+    pub told_at: BootTime,
 }
 
 /// An uplink by which nothing comes back.
@@ -96,7 +101,8 @@ impl<P: Ord + Clone> UplinkWatch<P> {
 
     /// Takes a last word, or that a probe is overdue, in whatever order they come. Tells of a blackout when it begins: the
     /// newest `down_after` (at least 3) probes, to at least 3 addresses by at least 2 paths, were lost though each of these
-    /// had answered the time before, and nothing came back for any probe sent since the first of them.
+    /// had answered the time before, and nothing came back for any probe sent since the first of them, half a second ago or
+    /// more.
     pub fn observe(&mut self, seen: Sighting<P>) -> Option<Blackout> {
         self.newest = self.newest.max(seen.sent_at);
         if seen.proves_identity {
@@ -146,10 +152,9 @@ impl<P: Ord + Clone> UplinkWatch<P> {
         self.proofs.clear();
     }
 
-    /// Whether the path was denied long ago, and nothing was learned since.
+    /// Whether the path was proven or denied long ago, and nothing was learned since.
     fn is_stale(&self, proof: &Proof) -> bool {
-        let denied = proof.denied.filter(|_| proof.denials > 0);
-        denied.is_some_and(|denied| self.newest.at_least_after(denied, DENIAL_LASTS))
+        proof.proven.max(proof.denied).is_none_or(|newest| self.newest.at_least_after(newest, DENIAL_LASTS))
     }
 
     fn alive(&mut self, seen: &Sighting<P>) {
@@ -182,13 +187,13 @@ impl<P: Ord + Clone> UplinkWatch<P> {
         let place = self.lost.partition_point(|other| *other < loss);
         if self.lost.get(place) == Some(&loss) {
             // It was overdue, and is lost now.
-            return None;
+        } else {
+            self.lost.insert(place, loss);
+            if self.lost.len() > MOST {
+                self.lost.pop_front();
+            }
         }
-        self.lost.insert(place, loss);
-        if self.lost.len() > MOST {
-            self.lost.pop_front();
-        }
-        let found = self.found()?;
+        let found = self.found().filter(|found| seen.told_at.at_least_after(found.since, LEAST))?;
         match &mut self.blackout {
             // Growing is no news.
             Some(known) => {

@@ -107,6 +107,11 @@ impl Window {
         self.probes.iter()
     }
 
+    /// Most probes.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Number of probes.
     pub fn len(&self) -> usize {
         self.probes.len()

@@ -16,7 +16,7 @@ impl Engine {
         if !matches!(self.attachments.get(&(uplink, family)), Some(Ok(_))) {
             return Vec::new();
         }
-        let blackout = self.sighted(sample, family);
+        let blackout = self.sighted(sample, family, now);
         let believed = self.believed(sample, family);
         let Some(path) = self.paths.get_mut(&(sample.class.clone(), uplink)) else { return Vec::new() };
         let observation = Observation {
@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// What all paths of the uplink say together, if the result changes it.
-    fn sighted(&mut self, sample: &ProbeSample, family: Family) -> Option<Blackout> {
+    fn sighted(&mut self, sample: &ProbeSample, family: Family, now: BootTime) -> Option<Blackout> {
         let target = self.targets.get(&sample.class).and_then(|targets| targets.get(sample.target));
         let proves_identity = target.is_some_and(|target| target.check.proves_identity());
         self.watches.get_mut(&(sample.uplink, family))?.observe(Sighting {
@@ -55,18 +55,37 @@ impl Engine {
             proves_identity,
             sent_at: sample.sent_at,
             outcome: sample.outcome,
+            told_at: now,
         })
     }
 
-    /// An answer by an uplink on which something answers in the stead of others is none, unless it was proven or the
-    /// path has proofs of its own, which say more.
-    fn believed(&self, sample: &ProbeSample, family: Family) -> ProbeOutcome {
-        let portal = self.watches.get(&(sample.uplink, family)).is_some_and(UplinkWatch::portal);
-        let proofs = || self.targets.get(&sample.class).into_iter().flat_map(|targets| targets.iter());
-        if portal && sample.outcome.rtt().is_some() && !proofs().any(|target| target.check.proves_identity()) {
-            return ProbeOutcome::Failed(ProbeFailure::Untrusted);
+    /// What a result is taken for. A bare answer by an uplink on which something answers in the stead of others is none;
+    /// and a target that proves its name by no uplink at all is at fault itself: there are not portals everywhere at once.
+    fn believed(&mut self, sample: &ProbeSample, family: Family) -> ProbeOutcome {
+        let outcome = sample.outcome;
+        let target = self.targets.get(&sample.class).and_then(|targets| targets.get(sample.target));
+        if !target.is_some_and(|target| target.check.proves_identity()) {
+            let portal = outcome.rtt().is_some() && self.is_behind_portal(sample.uplink, family);
+            return if portal { ProbeOutcome::Failed(ProbeFailure::Untrusted) } else { outcome };
         }
-        sample.outcome
+        let denied = matches!(outcome, ProbeOutcome::Failed(failure) if failure.is_interference());
+        let proofs = self.proofs.entry((sample.class.clone(), sample.target)).or_default();
+        if denied || outcome.rtt().is_some() {
+            proofs.insert(sample.uplink, !denied);
+        }
+        let attached = self.attachments.iter().filter(|((_, of), found)| *of == family && found.is_ok());
+        let mut uplinks = attached.map(|((uplink, _), _)| uplink).peekable();
+        let by_none = uplinks.clone().count() > 1 && uplinks.all(|uplink| proofs.get(uplink) == Some(&false));
+        if denied && by_none { ProbeOutcome::Failed(ProbeFailure::Unproven) } else { outcome }
+    }
+
+    /// Whether something on the uplink answers in the stead of others, as it does not on every uplink.
+    fn is_behind_portal(&self, uplink: UplinkId, family: Family) -> bool {
+        let portal = |id: UplinkId| self.watches.get(&(id, family)).is_some_and(UplinkWatch::portal);
+        let others =
+            self.attachments.iter().filter(|((id, of), found)| *id != uplink && *of == family && found.is_ok());
+        let mut others = others.map(|((id, _), _)| *id).peekable();
+        portal(uplink) && (others.peek().is_none() || others.any(|other| !portal(other)))
     }
 
     /// Takes down every path of an uplink by which nothing comes back; each need not find out for itself.

@@ -103,7 +103,7 @@ fn a_target_that_moved_is_followed_and_the_last_good_answer_outlives_failures() 
 
 #[test]
 fn addresses_outside_of_the_class_are_not_used() {
-    let within: Arc<[ipnet::IpNet]> = ["192.0.2.8/29".parse().unwrap()].into();
+    let within: Arc<[IpNet]> = ["192.0.2.8/29".parse().unwrap()].into();
     let target = Target { within: Some(within), ..named("x") };
     let path = ProbePath { targets: [target.clone()].into(), ..path(0, "a", &[]) };
     let mut addresses = known(std::slice::from_ref(&path));
@@ -111,9 +111,23 @@ fn addresses_outside_of_the_class_are_not_used() {
     addresses.learned(&lookup, Some(found(&[1, 9, 16, 10], HOUR)), after(0));
     let turns: Vec<_> = (0..3).map(|turn| addresses.find(&path, &target, turn)).collect();
     assert_eq!(turns, [at(9), at(10), at(9)]);
-    let lookup = addresses.pop_due(after(3_600)).unwrap();
-    addresses.learned(&lookup, Some(found(&[1], HOUR)), after(3_600));
+}
+
+#[test]
+fn a_good_address_is_not_given_up_for_one_that_cannot_be() {
+    let within: Arc<[IpNet]> = ["192.0.2.8/29".parse().unwrap()].into();
+    let target = Target { within: Some(within), ..named("x") };
+    let path = ProbePath { targets: [target.clone()].into(), ..path(0, "a", &[]) };
+    let mut addresses = known(std::slice::from_ref(&path));
+    let lookup = addresses.pop_due(after(0)).unwrap();
+    addresses.learned(&lookup, Some(found(&[1], HOUR)), after(0));
     assert_eq!(addresses.find(&path, &target, 0), Whereabouts::Nowhere);
+    for (turn, (answer, expected)) in [(9, at(9)), (1, at(9)), (10, at(10))].into_iter().enumerate() {
+        let now = after(3_600 * (u64::try_from(turn).unwrap() + 1));
+        let lookup = addresses.pop_due(now).unwrap();
+        addresses.learned(&lookup, Some(found(&[answer], HOUR)), now);
+        assert_eq!(addresses.find(&path, &target, 0), expected, "{answer}");
+    }
 }
 
 #[test]

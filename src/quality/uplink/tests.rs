@@ -12,7 +12,8 @@ fn at(tenths: u64) -> BootTime {
 
 fn seen(path: u8, address: u8, tenths: u64, outcome: ProbeOutcome) -> Sighting<u8> {
     let address = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, address)));
-    Sighting { path, address, proves_identity: false, sent_at: at(tenths), outcome }
+    // Told long after: how soon is a matter of its own.
+    Sighting { path, address, proves_identity: false, sent_at: at(tenths), outcome, told_at: at(tenths + 10) }
 }
 
 fn proof(path: u8, tenths: u64, outcome: ProbeOutcome) -> Sighting<u8> {
@@ -152,4 +153,27 @@ fn a_denial_that_is_not_repeated_is_forgotten_in_the_end() {
     assert!(watch.portal());
     watch.observe(seen(2, 2, 6_012, ANSWERED));
     assert!(!watch.portal());
+}
+
+#[test]
+fn a_spike_shorter_than_half_a_second_is_no_blackout() {
+    let mut watch = answered_by_all();
+    let overdue = |path, address, sent, told| Sighting {
+        told_at: at(told),
+        ..seen(path, address, sent, ProbeOutcome::Overdue)
+    };
+    let all = [overdue(1, 1, 20, 21), overdue(2, 2, 21, 22), overdue(1, 3, 22, 23), overdue(2, 4, 23, 24)];
+    assert!(told(&mut watch, &all).iter().all(Option::is_none));
+    assert!(watch.observe(overdue(1, 5, 24, 25)).is_some(), "half a second after the first");
+    let mut watch = answered_by_all();
+    told(&mut watch, &all);
+    told(&mut watch, &[seen(1, 1, 20, ANSWERED), seen(2, 2, 21, ANSWERED), seen(1, 3, 22, ANSWERED)]);
+    assert_eq!(watch.observe(overdue(1, 5, 24, 26)), None, "they were late");
+}
+
+#[test]
+fn an_old_proof_does_not_vouch_for_an_uplink_where_all_others_deny() {
+    let mut watch = UplinkWatch::new(2);
+    told(&mut watch, &[proof(1, 10, ANSWERED), proof(2, 6_000, PORTAL), proof(2, 6_010, PORTAL)]);
+    assert!(watch.portal());
 }

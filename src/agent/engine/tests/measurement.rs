@@ -6,7 +6,7 @@ use super::*;
 fn probe_one_by_one(world: &mut World, uplink: UplinkId, enough: usize) {
     let paths = world.engine.probe_paths();
     for path in paths.iter().filter(|path| path.uplink == uplink).take(enough) {
-        world.now = world.now + Duration::from_millis(20);
+        world.now = world.now + Duration::from_millis(150);
         world.probe(path);
     }
 }
@@ -85,4 +85,20 @@ fn a_path_held_down_rises_when_its_time_is_over_though_no_probe_comes() {
     world.now = world.now.max(due) + Duration::from_secs(2);
     world.engine.review(world.now);
     assert!(states(&world, KORDIA).iter().all(|state| *state == PathState::Up), "{:?}", states(&world, KORDIA));
+}
+
+#[test]
+fn a_target_that_proves_its_name_by_no_uplink_takes_none_of_them_down_for_long() {
+    let mut world = with_plain_classes();
+    world.read_router();
+    world.pass(Duration::from_secs(5));
+    for uplink in [KORDIA, CCL] {
+        world.weather.insert(uplink, PORTAL);
+    }
+    world.pass(Duration::from_secs(20));
+    // Plain paths never minded, and the others come back when the last denial is long ago.
+    assert!(states(&world, KORDIA).contains(&PathState::Up), "{:?}", states(&world, KORDIA));
+    world.pass(Duration::from_secs(700));
+    assert!(states(&world, KORDIA).iter().all(|state| *state == PathState::Up), "{}", evidence(&world, KORDIA));
+    assert_eq!(world.everything_on(), Some(KORDIA));
 }
