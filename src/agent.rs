@@ -61,16 +61,11 @@ use crate::{
     catalogue::{Catalogue, CatalogueError},
     clock::boot_time,
     config::{Config, Mode, OnStop},
-    domain::{
-        BootTime, Event, EventKind, ProbeOutcome, ProbeSample, RouterState, Severity,
-        view::{ReportingView, Snapshot},
-    },
+    domain::{BootTime, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
     kernel::{Doubt, KernelError, watch_router},
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
-    passive::Handshake,
     plan::Fib,
     probe::{ProbePath, TrustAnchors, TrustError},
-    telemetry::Record,
 };
 
 /// How often figures that change with every probe are shown anew.
@@ -158,18 +153,16 @@ struct Agent {
     engine: Engine,
     started: BootTime,
     withdrawn: bool,
-    names: Vec<(Arc<str>, Arc<str>)>,
     held: Held,
     ordered: (u64, u64),
     kernel_news: KernelNews,
-    records_dropped: u64,
     doubt: watch::Receiver<Doubt>,
     router_now: watch::Receiver<Arc<RouterState>>,
     fib_now: watch::Receiver<FibStatus>,
     paths: watch::Sender<Arc<[ProbePath]>>,
     orders: watch::Sender<Option<Order>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    reporting: Option<Reporting>,
+    reporting: Reporting,
     flows: MovedFlowsWatch,
     users: Option<Users>,
 }
@@ -188,8 +181,7 @@ impl Agent {
         let mut engine = Engine::new(config.clone(), Arc::clone(&catalogue), started);
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
-        engine.protect(protected::protected(&config));
-        engine.ask(reachable_through_uplinks(name_servers()));
+        look_at_name_servers(&mut engine);
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -203,7 +195,7 @@ impl Agent {
         let reconciler = tokio::spawn(reconciler.run(orders_receiver, doubt.clone()));
 
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let (reporting, reporter) = reporting::start(&config, snapshot.clone()).unzip();
+        let (reporting, reporter) = reporting::start(&config, snapshot.clone());
 
         let (request_sender, requests) = mpsc::channel(16);
         let server = tokio::spawn(control.serve(snapshot, request_sender));
@@ -213,14 +205,12 @@ impl Agent {
         let conflicts = conflicts::look(&config, &engine.interest());
 
         let agent = Self {
-            names: reporting::uplink_names(&config),
             held,
             ordered: (0, 0),
             engine,
             started,
             withdrawn: false,
             kernel_news: KernelNews::default(),
-            records_dropped: 0,
             doubt,
             router_now: router.clone(),
             fib_now: fib.clone(),
@@ -259,7 +249,7 @@ impl Agent {
                 Some(sample) = tasks.samples.recv() => self.sampled(&sample, &mut tasks.samples),
                 () = sleep(review) => self.review(),
                 Some((request, answer)) = tasks.requests.recv() => self.answer(&request, answer),
-                Some(batch) = users_measured(&mut self.users) => self.record_handshakes(batch),
+                Some(batch) = users::measured(&mut self.users) => self.reporting.handshakes(batch),
                 Some(conflicts) = tasks.conflicts.recv() => self.tell(conflicts),
                 _ = refresh.tick() => self.publish(),
                 _ = look_around.tick() => self.look_around(),
@@ -271,8 +261,7 @@ impl Agent {
 
     /// Name servers change with the lease of an uplink.
     fn look_around(&mut self) {
-        self.engine.protect(protected::protected(&self.engine.config));
-        self.engine.ask(reachable_through_uplinks(name_servers()));
+        look_at_name_servers(&mut self.engine);
         self.list_paths();
         self.router_changed();
     }
@@ -301,11 +290,11 @@ impl Agent {
     /// by one order.
     fn sampled(&mut self, first: &ProbeSample, waiting: &mut mpsc::Receiver<ProbeSample>) {
         let mut events = self.engine.sampled(first, boot_time());
-        self.record_sample(first);
+        self.reporting.sample(first);
         for _ in 0..SAMPLES_AT_ONCE {
             let Ok(sample) = waiting.try_recv() else { break };
             events.extend(self.engine.sampled(&sample, boot_time()));
-            self.record_sample(&sample);
+            self.reporting.sample(&sample);
         }
         self.decided(events);
     }
@@ -363,7 +352,7 @@ impl Agent {
         let at = boot_time();
         for kind in events {
             log::log!(self.log_level(&kind), "{kind}");
-            self.record(Record::Event(Event { at, kind }));
+            self.reporting.event(Event { at, kind });
         }
     }
 
@@ -377,41 +366,6 @@ impl Agent {
         }
     }
 
-    fn record_sample(&mut self, sample: &ProbeSample) {
-        if self.reporting.is_none() {
-            return;
-        }
-        let Some((uplink, isp)) = self.names.get(usize::from(sample.uplink.0)).cloned() else { return };
-        let outcome = match sample.outcome {
-            ProbeOutcome::Answered(rtt) => Ok(rtt),
-            ProbeOutcome::Failed(failure) => Err(failure),
-            // The last word on it is yet to come.
-            ProbeOutcome::Overdue => return,
-        };
-        let (class, kind, service_time) = (sample.class.clone(), sample.kind, sample.service_time);
-        self.record(Record::Probe { at: sample.sent_at, uplink, isp, class, kind, outcome, service_time });
-    }
-
-    fn record_handshakes(&mut self, batch: Vec<Handshake>) {
-        if self.reporting.is_none() {
-            return;
-        }
-        for Handshake { uplink, class, rtt } in batch {
-            let Some((uplink, isp)) = self.names.get(usize::from(uplink.0)).cloned() else { continue };
-            self.record(Record::Handshake { uplink, isp, class, rtt });
-        }
-    }
-
-    fn record(&mut self, record: Record) {
-        let Some((records, _)) = &self.reporting else { return };
-        if records.try_send(record).is_err() {
-            if self.records_dropped == 0 {
-                log::warn!("reporting does not keep up: samples and events are dropped, `status --json` counts them");
-            }
-            self.records_dropped += 1;
-        }
-    }
-
     fn publish(&self) {
         let now = boot_time();
         let around = Surroundings {
@@ -422,10 +376,7 @@ impl Agent {
             flows: self.flows.view(&self.engine.config),
             router: &self.router_now.borrow(),
             overruns: self.doubt.borrow().overruns,
-            reporting: self.reporting.as_ref().map(|(_, status)| ReportingView {
-                dropped_records: self.records_dropped,
-                ..status.borrow().clone()
-            }),
+            reporting: self.reporting.view(),
             passive: self.users.as_ref().map(|users| users::view(&self.engine.config, &users.known.borrow())),
         };
         self.snapshots.send_replace(Arc::new(snapshot::snapshot(&self.engine, &around, now)));
@@ -526,12 +477,11 @@ fn withdraw_deadline(objects: usize) -> Duration {
     (WITHDRAW_DEADLINE + WITHDRAW_OBJECT.saturating_mul(objects)).min(LONGEST_WITHDRAW)
 }
 
-/// What was measured of users' handshakes; never, where they are not watched.
-async fn users_measured(users: &mut Option<Users>) -> Option<Vec<Handshake>> {
-    match users {
-        Some(users) => users.measured.recv().await,
-        None => std::future::pending().await,
-    }
+/// What the router's name servers are for: never to be steered, and to be asked for the names of targets.
+fn look_at_name_servers(engine: &mut Engine) {
+    let servers = name_servers();
+    engine.protect(protected::protected(&engine.config, &servers));
+    engine.ask(reachable_through_uplinks(servers));
 }
 
 /// The watcher only ends when it cannot even open a socket: better to stop and be restarted than to steer blindly.

@@ -1,12 +1,10 @@
 //! Pure: paths as people and machines see them.
 
-use std::time::Duration;
-
 use super::engine::Engine;
 use crate::{
     domain::{
         BootTime, ClassId, ProbeOutcome, UplinkId,
-        view::{PathReport, PathView, TargetView, TrendPoint, WindowView},
+        view::{PathReport, PathView, TargetView, TrendPoint, WindowView, milliseconds},
     },
     passive::Handshakes,
     quality::{HistoryFigures, PathQuality, TargetFigures, TrendStep},
@@ -102,8 +100,4 @@ fn window(figures: &HistoryFigures) -> WindowView {
 
 fn trend(step: TrendStep) -> TrendPoint {
     TrendPoint { rtt_ms: step.rtt_median.map(milliseconds), loss_ratio: step.loss }
-}
-
-fn milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1e3
 }

@@ -2,19 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::resolvers::name_servers;
 use crate::{
     config::Config,
     select::{SetAside, Why},
 };
 
-/// What the configuration and the router's resolver files name. A file that is not there names nothing.
-pub fn protected(config: &Config) -> Vec<SetAside> {
+/// What the configuration names, and the router's name servers.
+pub fn protected(config: &Config, servers: &[IpAddr]) -> Vec<SetAside> {
     let never = config.kernel.never_steer.iter().map(|prefix| SetAside { prefix: *prefix, why: Why::Configured });
     let collector = config.report.as_ref().and_then(|report| report.endpoint.host.parse::<IpAddr>().ok());
     let collector = collector.map(|address| SetAside { prefix: address.into(), why: Why::Collector });
-    let servers = name_servers().into_iter();
-    let servers = servers.map(|server| SetAside { prefix: server.into(), why: Why::NameServer });
+    let servers = servers.iter().map(|server| SetAside { prefix: (*server).into(), why: Why::NameServer });
     let mut all: Vec<SetAside> = never.chain(collector).chain(servers).collect();
     all.sort_unstable();
     all.dedup();

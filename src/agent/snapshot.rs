@@ -13,7 +13,7 @@ use crate::{
         BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
         view::{
             CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, ReportingView, Snapshot, UplinkView,
-            WatchView,
+            WatchView, milliseconds,
         },
     },
     plan::{Fib, Holdings, Side},
@@ -237,8 +237,4 @@ fn kernel(around: &Surroundings<'_>) -> KernelView {
         error: around.fib.error.clone(),
         flows: around.flows.clone(),
     }
-}
-
-fn milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1e3
 }

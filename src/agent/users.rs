@@ -1,6 +1,6 @@
 //! Starts the task that watches users' handshakes, where that is asked for, and shows what it knows.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{future, net::IpAddr, sync::Arc};
 
 use tokio::sync::{mpsc, watch};
 
@@ -34,6 +34,14 @@ pub fn start(config: &Config, catalogue: Arc<Catalogue>, ports: Arc<OwnPorts>) -
     let is_own = move |port| ports.contains(port);
     tokio::spawn(passive::run(Settings::default(), uplinks, classify, is_own, out, sender));
     Some(Users { known, measured })
+}
+
+/// What was measured of users' handshakes; never, where they are not watched.
+pub async fn measured(users: &mut Option<Users>) -> Option<Vec<Handshake>> {
+    match users {
+        Some(users) => users.measured.recv().await,
+        None => future::pending().await,
+    }
 }
 
 /// What is known of the watch itself.

@@ -29,6 +29,9 @@ pub use model::{
 };
 pub(crate) use suggestion::{quoted, suggest};
 
+/// What a loss threshold of probes may be.
+pub const PROBE_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
+
 /// Bound of a configuration, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
 

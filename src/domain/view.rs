@@ -3,10 +3,17 @@
 //! The agent publishes one [`Snapshot`] after every change; the control socket, the status commands and telemetry
 //! read it. Field names are stable: they may be added to, never renamed.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassId, Family, PathState};
+
+/// A time as views carry it: in milliseconds.
+pub fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000.0
+}
 
 /// The whole picture at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::table::Outcome;
 use crate::{
-    domain::{BootTime, view::HandshakeView},
+    domain::{
+        BootTime,
+        view::{HandshakeView, milliseconds},
+    },
     quality::Sketch,
 };
 
@@ -76,16 +79,15 @@ impl Tally {
             times.merge(&step.times);
         }
         let sum = |count: fn(&Step) -> u32| self.steps.iter().map(|step| u64::from(count(step))).sum();
-        let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1_000.0);
         HandshakeView {
             span_s: self.steps.front().map_or(0, |oldest| now.since(oldest.began).as_secs()),
             completed: sum(|step| step.completed),
             repeated: sum(|step| step.repeated),
             unanswered: sum(|step| step.unanswered),
             refused: sum(|step| step.refused),
-            rtt_min_ms: milliseconds(times.min()),
-            rtt_ms: milliseconds(times.quantile(0.5)),
-            rtt_p95_ms: milliseconds(times.quantile(0.95)),
+            rtt_min_ms: times.min().map(milliseconds),
+            rtt_ms: times.quantile(0.5).map(milliseconds),
+            rtt_p95_ms: times.quantile(0.95).map(milliseconds),
             one_in,
         }
     }

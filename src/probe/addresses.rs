@@ -203,7 +203,7 @@ impl Addresses {
         let Some(entry) = self.entries.get(&question).filter(|entry| entry.answered) else {
             return Whereabouts::Awaited;
         };
-        let usable = || entry.addresses.iter().filter(|address| may_be_used(**address, target));
+        let usable = || entry.addresses.iter().filter(|address| may_be_used(**address, target.within.as_deref()));
         let position = rotation.checked_rem(usable().count());
         match position.and_then(|position| usable().nth(position)) {
             Some(address) => Whereabouts::At(SocketAddr::new(*address, target.port)),
@@ -213,9 +213,9 @@ impl Addresses {
 }
 
 impl Entry {
+    /// Whether some of these addresses may stand for its targets.
     fn is_of_use(&self, addresses: &[IpAddr]) -> bool {
-        let Some(within) = &self.within else { return !addresses.is_empty() };
-        addresses.iter().any(|address| within.iter().any(|prefix| prefix.contains(address)))
+        addresses.iter().any(|address| may_be_used(*address, self.within.as_deref()))
     }
 
     fn new(way: Way, within: Option<Arc<[IpNet]>>, now: BootTime) -> Self {
@@ -224,8 +224,8 @@ impl Entry {
 }
 
 /// Whether an address may stand for a target: one that lies outside of its class would measure something else.
-fn may_be_used(address: IpAddr, target: &Target) -> bool {
-    target.within.as_ref().is_none_or(|within| within.iter().any(|prefix| prefix.contains(&address)))
+fn may_be_used(address: IpAddr, within: Option<&[IpNet]>) -> bool {
+    within.is_none_or(|within| within.iter().any(|prefix| prefix.contains(&address)))
 }
 
 #[cfg(test)]

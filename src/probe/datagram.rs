@@ -6,7 +6,6 @@
 
 use std::{
     io::{self, ErrorKind, IoSliceMut},
-    net::SocketAddr,
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -27,6 +26,7 @@ use tokio::{io::Interest, net::UdpSocket, task, time};
 use super::{
     attempt::Attempt,
     timestamps::{Journey, Moment, Wall},
+    uplink_socket,
 };
 use crate::domain::{ProbeFailure, ProbeOutcome};
 
@@ -60,8 +60,7 @@ const QUEUES: [(Interest, MsgFlags); 2] =
 /// Those of the kernel; [`not_sent`] says what they mean.
 pub(super) fn open(attempt: &Attempt<'_>, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let domain = Domain::for_address(attempt.address);
-    let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))?;
-    socket.bind_device(Some(attempt.interface.as_bytes()))?;
+    let socket = uplink_socket::open(attempt.interface, attempt.source, domain, kind, protocol)?;
     if attempt.address.is_ipv4() {
         setsockopt(&socket, Ipv4RecvErr, &true)?;
     } else {
@@ -75,9 +74,6 @@ pub(super) fn open(attempt: &Attempt<'_>, kind: Type, protocol: Protocol) -> io:
         // Without any, the monotonic clock does.
         let _ = setsockopt(&socket, ReceiveTimestampns, &true);
     }
-    if let Some(source) = attempt.source {
-        socket.bind(&SocketAddr::new(source, 0).into())?;
-    }
     socket.connect(&attempt.address.into())?;
     Ok(socket)
 }
@@ -87,10 +83,10 @@ pub(super) fn open(attempt: &Attempt<'_>, kind: Type, protocol: Protocol) -> io:
 /// # Errors
 /// When this machine is at fault (out of descriptors, ports or memory, not permitted): nothing is learned about the path.
 pub(super) fn not_sent(error: io::Error, attempt: &Attempt<'_>) -> io::Result<ProbeOutcome> {
+    if uplink_socket::is_own_fault(&error) {
+        return Err(error);
+    }
     Ok(ProbeOutcome::Failed(match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EPERM | libc::EADDRINUSE) => {
-            return Err(error);
-        }
         // Larger than the interface, or a router that said so before, lets through unfragmented.
         Some(libc::EMSGSIZE) => ProbeFailure::MtuHole,
         _ => {

@@ -16,6 +16,7 @@
 //! | `resolve`, `dns` | looks a name up through the uplink itself |
 //! | `runner` | the task: starts what is due, hands over what is done |
 //! | `attempt` | one probe of any kind: from a target on an uplink to what came of it |
+//! | `uplink_socket` | a socket that leaves by one uplink and no other |
 //! | `tcp` | one TCP handshake |
 //! | `conversation`, `tls`, `http` | what goes on after it: a name proven, a page asked for, an MTU hole found |
 //! | `trust` | whom probes believe |
@@ -55,6 +56,7 @@ mod timestamps;
 mod tls;
 mod trust;
 mod turns;
+mod uplink_socket;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -63,6 +65,7 @@ use tokio::sync::{mpsc, watch};
 use self::runner::{Runner, Surroundings};
 pub use self::{
     attempt::{Attempt, Measured},
+    icmp::MOST_PAYLOAD,
     own_ports::OwnPorts,
     resolve::{ResolveError, resolve},
     trust::{TrustAnchors, TrustError},
@@ -103,11 +106,14 @@ pub struct ProbeSettings {
     pub ports: Arc<OwnPorts>,
 }
 
+/// Least time between two probes of one address by one uplink, in the long run; nothing lifts it.
+pub const LEAST_INTERVAL: Duration = ceiling::TARGET.gap;
+
 /// How often each of so many paths is probed at least while nothing is amiss, whatever interval is wished: the ceiling
 /// stretches it, and a path may have a single target.
 pub fn pace(interval: Duration, paths: usize) -> Duration {
     let crowd = ceiling::CALM_GAP.saturating_mul(u32::try_from(paths).unwrap_or(u32::MAX));
-    interval.max(crowd).max(ceiling::TARGET.gap)
+    interval.max(crowd).max(LEAST_INTERVAL)
 }
 
 /// Probes the paths of the newest list until the receiver of samples is gone. Paths that stay in the list keep their

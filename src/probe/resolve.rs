@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use thiserror::Error;
 use tokio::{
     net::UdpSocket,
     time::{Instant, timeout_at},
 };
 
-use super::dns::{self, MOST_BYTES, Said};
+use super::{
+    dns::{self, MOST_BYTES, Said},
+    uplink_socket,
+};
 use crate::domain::Family;
 
 const PORT: u16 = 53;
@@ -144,7 +147,10 @@ async fn ask(
     query: &[u8],
     family: Family,
 ) -> io::Result<Said> {
-    let socket = UdpSocket::from_std(open(interface, source, server)?.into())?;
+    let domain = Domain::for_address(server);
+    let socket = uplink_socket::open(interface, source, domain, Type::DGRAM, Protocol::UDP)?;
+    socket.connect(&server.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
     socket.send(query).await?;
     let mut buffer = [0; MOST_BYTES];
     for _ in 0..MOST_STRAY {
@@ -155,17 +161,6 @@ async fn ask(
         }
     }
     Err(io::Error::other("it answers something else"))
-}
-
-fn open(interface: &str, source: Option<IpAddr>, server: SocketAddr) -> io::Result<Socket> {
-    let kind = Type::DGRAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(server), kind, Some(Protocol::UDP))?;
-    socket.bind_device(Some(interface.as_bytes()))?;
-    if let Some(source) = source {
-        socket.bind(&SocketAddr::new(source, 0).into())?;
-    }
-    socket.connect(&server.into())?;
-    Ok(socket)
 }
 
 /// A response code in words (RFC 1035 section 4.1.1).

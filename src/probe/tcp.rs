@@ -11,14 +11,13 @@
 
 use std::{
     io::{self, ErrorKind},
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpStream, time};
 
-use super::{attempt::Attempt, tcp_info};
+use super::{attempt::Attempt, tcp_info, uplink_socket};
 use crate::domain::{ProbeFailure, ProbeOutcome};
 
 /// A handshake that is complete.
@@ -72,15 +71,11 @@ pub(super) async fn connect(attempt: &Attempt<'_>, segment: Option<u32>) -> io::
 
 /// Opens a socket on the uplink and sends the SYN.
 fn start(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(attempt.address), kind, Some(Protocol::TCP))?;
-    socket.bind_device(Some(attempt.interface.as_bytes()))?;
+    let domain = Domain::for_address(attempt.address);
+    let socket = uplink_socket::open(attempt.interface, attempt.source, domain, Type::STREAM, Protocol::TCP)?;
     socket.set_linger(Some(Duration::ZERO))?;
     if let Some(segment) = segment {
         socket.set_tcp_mss(segment)?;
-    }
-    if let Some(source) = attempt.source {
-        socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     let sent = socket.connect(&attempt.address.into());
     if let (Some(ports), Some(local)) = (attempt.ports, socket.local_addr()?.as_socket()) {
@@ -94,10 +89,10 @@ fn start(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Socket> {
 
 /// What an error before the SYN was on its way means.
 fn not_started(error: io::Error, attempt: &Attempt<'_>, started: Instant) -> io::Result<(ProbeFailure, Duration)> {
+    if uplink_socket::is_own_fault(&error) {
+        return Err(error);
+    }
     let failure = match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EPERM | libc::EADDRINUSE) => {
-            return Err(error);
-        }
         Some(libc::ECONNREFUSED) => ProbeFailure::Refused,
         _ => {
             log::trace!("probe of {} could not be sent through {}: {error}", attempt.address, attempt.interface);

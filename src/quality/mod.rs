@@ -66,6 +66,7 @@ pub use path::PathQuality;
 pub use sketch::Sketch;
 pub use targets::TargetFigures;
 pub use uplink::{Blackout, Sighting, UplinkWatch};
+pub(crate) use window::nearest_rank;
 
 use crate::{
     config::{Config, Sla},

@@ -110,16 +110,15 @@ impl<P: Ord + Clone> UplinkWatch<P> {
         }
         match seen.outcome {
             ProbeOutcome::Failed(ProbeFailure::NotResolved) => None,
+            ProbeOutcome::Failed(failure) if !failure.is_interference() && failure != ProbeFailure::Refused => {
+                self.lose(seen)
+            }
+            ProbeOutcome::Overdue => self.lose(seen),
             // Whatever it was that answered: something did.
-            ProbeOutcome::Failed(failure) if failure.is_interference() || failure == ProbeFailure::Refused => {
+            ProbeOutcome::Failed(_) | ProbeOutcome::Answered(_) => {
                 self.alive(&seen);
                 None
             }
-            ProbeOutcome::Answered(_) => {
-                self.alive(&seen);
-                None
-            }
-            ProbeOutcome::Failed(_) | ProbeOutcome::Overdue => self.lose(seen),
         }
     }
 
@@ -130,8 +129,7 @@ impl<P: Ord + Clone> UplinkWatch<P> {
 
     /// Whether something on the uplink answers in the stead of others: on every path whose targets prove their identity and
     /// answer at all, the last `down_after` proofs failed by interference. Bare handshakes by such an uplink say nothing,
-    /// on other paths either. One proof ends it, and so does time when nobody
-    /// can be asked any more.
+    /// on other paths either. One proof ends it, and so does time when nobody can be asked any more.
     pub fn portal(&self) -> bool {
         let mut answering = self.proofs.values().filter(|proof| !self.is_stale(proof)).peekable();
         answering.peek().is_some() && answering.all(|proof| proof.denials >= self.down_after)

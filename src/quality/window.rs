@@ -136,8 +136,7 @@ impl Window {
 
     /// The smallest RTT that at least `percent` of all answers do not exceed.
     pub fn nearest_rank(&self, percent: usize) -> Option<Duration> {
-        let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
-        self.sorted.get(rank - 1).copied().map(Duration::from_nanos)
+        nearest_rank(&self.sorted, percent).map(Duration::from_nanos)
     }
 
     /// Median RTT of the newest half, which sees a change of level before the whole window does.
@@ -197,6 +196,12 @@ impl Window {
             self.sorted.remove(place);
         }
     }
+}
+
+/// The smallest of sorted values that at least `percent` of all do not exceed.
+pub fn nearest_rank<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
 }
 
 /// The smallest value that at least half of all do not exceed.

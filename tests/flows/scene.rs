@@ -89,15 +89,8 @@ impl Scene {
     /// enough: probes have the same addresses.
     pub fn wait_until_on(&mut self, isp: usize) -> Result<(), Failed> {
         self.wait(&format!("Microsoft leaves by wan{isp} with its address"), |scene| {
-            Ok(scene.is_held_on(isp) && scene.are_seen_on(isp))
+            Ok(scene.agent.is_held_on(isp) && scene.are_seen_on(isp))
         })
-    }
-
-    /// An agent that does not answer yet holds nothing.
-    fn is_held_on(&self, isp: usize) -> bool {
-        let (Ok(status), uplink) = (self.agent.status(), format!("wan{isp}")) else { return false };
-        let classes = status["classes"].as_array().cloned().unwrap_or_default();
-        !classes.is_empty() && classes.iter().all(|class| class["in_kernel"] == uplink.as_str())
     }
 
     pub fn are_seen_on(&self, isp: usize) -> bool {

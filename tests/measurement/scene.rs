@@ -55,24 +55,7 @@ impl Scene {
 
     /// Every class is held there by the kernel.
     pub fn wait_until_on(&mut self, isp: usize) -> Result<(), Failed> {
-        self.wait(&format!("Microsoft is on wan{isp}"), |scene| scene.is_held_on(isp))
-    }
-
-    pub fn is_held_on(&self, isp: usize) -> bool {
-        let uplink = format!("wan{isp}");
-        self.places().is_some_and(|places| places.iter().all(|place| *place == uplink.as_str()))
-    }
-
-    /// Every class is held by the kernel on some uplink.
-    pub fn is_held(&self) -> bool {
-        self.places().is_some_and(|places| places.iter().all(|place| !place.is_null()))
-    }
-
-    /// Where the kernel holds each class; none before there are any.
-    fn places(&self) -> Option<Vec<Value>> {
-        let status = self.agent.status().ok()?;
-        let classes = status["classes"].as_array().filter(|classes| !classes.is_empty())?;
-        Some(classes.iter().map(|class| class["in_kernel"].clone()).collect())
+        self.wait(&format!("Microsoft is on wan{isp}"), |scene| scene.agent.is_held_on(isp))
     }
 
     /// `paths --json`, of one uplink.

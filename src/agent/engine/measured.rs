@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::{Attachments, Engine};
 use crate::{
     domain::{BootTime, ClassId, EventKind, Family, ProbeFailure, ProbeOutcome, ProbeSample, UplinkId},
     quality::{Blackout, Observation, Sighting, UplinkWatch},
@@ -16,8 +16,10 @@ impl Engine {
         if !matches!(self.attachments.get(&(uplink, family)), Some(Ok(_))) {
             return Vec::new();
         }
-        let blackout = self.sighted(sample, family, now);
-        let believed = self.believed(sample, family);
+        let target = self.targets.get(&sample.class).and_then(|targets| targets.get(sample.target));
+        let proves_identity = target.is_some_and(|target| target.check.proves_identity());
+        let blackout = self.sighted(sample, family, proves_identity, now);
+        let believed = self.believed(sample, family, proves_identity);
         let Some(path) = self.paths.get_mut(&(sample.class.clone(), uplink)) else { return Vec::new() };
         let observation = Observation {
             sent_at: sample.sent_at,
@@ -46,9 +48,13 @@ impl Engine {
     }
 
     /// What all paths of the uplink say together, if the result changes it.
-    fn sighted(&mut self, sample: &ProbeSample, family: Family, now: BootTime) -> Option<Blackout> {
-        let target = self.targets.get(&sample.class).and_then(|targets| targets.get(sample.target));
-        let proves_identity = target.is_some_and(|target| target.check.proves_identity());
+    fn sighted(
+        &mut self,
+        sample: &ProbeSample,
+        family: Family,
+        proves_identity: bool,
+        now: BootTime,
+    ) -> Option<Blackout> {
         self.watches.get_mut(&(sample.uplink, family))?.observe(Sighting {
             path: sample.class.clone(),
             address: sample.address.map(|address| address.ip()),
@@ -61,10 +67,9 @@ impl Engine {
 
     /// What a result is taken for. A bare answer by an uplink on which something answers in the stead of others is none;
     /// and a target that proves its name by no uplink at all is at fault itself: there are not portals everywhere at once.
-    fn believed(&mut self, sample: &ProbeSample, family: Family) -> ProbeOutcome {
+    fn believed(&mut self, sample: &ProbeSample, family: Family, proves_identity: bool) -> ProbeOutcome {
         let outcome = sample.outcome;
-        let target = self.targets.get(&sample.class).and_then(|targets| targets.get(sample.target));
-        if !target.is_some_and(|target| target.check.proves_identity()) {
+        if !proves_identity {
             let portal = outcome.rtt().is_some() && self.is_behind_portal(sample.uplink, family);
             return if portal { ProbeOutcome::Failed(ProbeFailure::Untrusted) } else { outcome };
         }
@@ -73,18 +78,15 @@ impl Engine {
         if denied || outcome.rtt().is_some() {
             proofs.insert(sample.uplink, !denied);
         }
-        let attached = self.attachments.iter().filter(|((_, of), found)| *of == family && found.is_ok());
-        let mut uplinks = attached.map(|((uplink, _), _)| uplink).peekable();
-        let by_none = uplinks.clone().count() > 1 && uplinks.all(|uplink| proofs.get(uplink) == Some(&false));
+        let mut uplinks = attached(&self.attachments, family);
+        let by_none = uplinks.clone().count() > 1 && uplinks.all(|uplink| proofs.get(&uplink) == Some(&false));
         if denied && by_none { ProbeOutcome::Failed(ProbeFailure::Unproven) } else { outcome }
     }
 
     /// Whether something on the uplink answers in the stead of others, as it does not on every uplink.
     fn is_behind_portal(&self, uplink: UplinkId, family: Family) -> bool {
         let portal = |id: UplinkId| self.watches.get(&(id, family)).is_some_and(UplinkWatch::portal);
-        let others =
-            self.attachments.iter().filter(|((id, of), found)| *id != uplink && *of == family && found.is_ok());
-        let mut others = others.map(|((id, _), _)| *id).peekable();
+        let mut others = attached(&self.attachments, family).filter(|other| *other != uplink).peekable();
         portal(uplink) && (others.peek().is_none() || others.any(|other| !portal(other)))
     }
 
@@ -120,4 +122,9 @@ impl Engine {
             measured.iter().flat_map(|class| self.roster.decided_by(class)).cloned().collect();
         decided.iter().flat_map(|class| self.decide(class, now)).collect()
     }
+}
+
+/// The uplinks by which the kernel has a way in that family.
+fn attached(attachments: &Attachments, family: Family) -> impl Iterator<Item = UplinkId> + Clone {
+    attachments.iter().filter(move |((_, of), found)| *of == family && found.is_ok()).map(|((uplink, _), _)| *uplink)
 }

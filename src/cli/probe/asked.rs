@@ -7,15 +7,11 @@ use clap::{Args, ValueEnum};
 use crate::{
     config::{self, quoted},
     domain::{Check, Target},
+    probe::{LEAST_INTERVAL, MOST_PAYLOAD},
 };
 
-/// The ceiling of one target on one uplink, which holds for people too.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const INTERVALS: RangeInclusive<Duration> = SHORTEST_INTERVAL..=Duration::from_secs(3600);
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
-
-/// Most bytes after the header of an echo: what fits into an IPv4 packet.
-const MOST_BYTES: i64 = 65_507;
+/// The ceiling of one target on one uplink holds for people too.
+const INTERVALS: RangeInclusive<Duration> = LEAST_INTERVAL..=Duration::from_secs(3600);
 
 /// What to measure, and how often.
 #[derive(Debug, Args)]
@@ -42,7 +38,7 @@ pub struct Asked {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Bytes in an ICMP echo that must not be fragmented on the way (1472 fills a 1500-byte IPv4 packet, 1452 an IPv6 one)
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(0..=MOST_BYTES))]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(0..=i64::from(MOST_PAYLOAD)))]
     pub size: Option<u16>,
 }
 
@@ -136,7 +132,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    config::time(text, &TIMEOUTS)
+    config::time(text, &config::PROBE_TIMEOUTS)
 }
 
 #[cfg(test)]
@@ -149,7 +145,7 @@ mod tests {
             target: target.to_owned(),
             kind,
             count: None,
-            interval: SHORTEST_INTERVAL,
+            interval: LEAST_INTERVAL,
             timeout: None,
             port: None,
             size: None,

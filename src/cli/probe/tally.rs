@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     domain::{ProbeFailure, ProbeOutcome},
     probe::Measured,
+    quality::nearest_rank,
 };
 
 /// Answers of which each is remembered: a day of them. Percentiles are of the newest so many.
@@ -89,8 +90,7 @@ impl Tally {
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted: Vec<Duration> = self.newest.iter().copied().collect();
         sorted.sort_unstable();
-        let rank = (sorted.len() * percent).div_ceil(100).max(1);
-        sorted.get(rank - 1).copied()
+        nearest_rank(&sorted, percent)
     }
 
     /// Mean absolute delay variation between consecutive answers (RFC 3393).

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use super::destinations::known_services;
 use crate::{
     config::{
-        defaults,
+        PROBE_TIMEOUTS, defaults,
         document::{Document, Placed},
         finding::Wrong,
         model::{Destinations, Probe, Profile, TrustSource},
@@ -29,8 +29,7 @@ pub(super) fn read(mut section: Section<'_>, destinations: &Destinations, base: 
     let profile = section.setting("profile", defaults::PROFILE, one_of(&profiles)).value;
     let interval = duration(Duration::from_millis(50)..=HOUR);
     let interval = section.setting("interval", defaults::probe_interval(profile), interval);
-    let timeout = duration(Duration::from_millis(10)..=Duration::from_secs(10));
-    let timeout = section.setting("timeout", defaults::PROBE_TIMEOUT, timeout);
+    let timeout = section.setting("timeout", defaults::PROBE_TIMEOUT, duration(PROBE_TIMEOUTS));
     let port = section.setting("port", defaults::PROBE_PORT, number(1..=u16::MAX)).value;
     let window = section.setting("window", defaults::PROBE_WINDOW, number(5..=1000_u16));
     let down_after = section.setting("down_after", defaults::DOWN_AFTER, number(1..=100_u32));

@@ -1,6 +1,6 @@
 //! Outcomes on loopback, and the meaning of errors; ways through real interfaces are in `tests/probe.rs`.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use super::*;
 use crate::{domain::Check, probe::OwnPorts};

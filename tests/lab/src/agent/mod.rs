@@ -242,6 +242,19 @@ impl Agent {
             .map_err(|source| self.command_error(arguments.first().unwrap_or(&""), source.to_string()))
     }
 
+    /// Where the kernel holds each class: an uplink, or null; none before the agent answers and has classes.
+    pub fn places(&self) -> Option<Vec<Value>> {
+        let status = self.status().ok()?;
+        let classes = status.get("classes")?.as_array().filter(|classes| !classes.is_empty())?;
+        Some(classes.iter().map(|class| class.get("in_kernel").cloned().unwrap_or_default()).collect())
+    }
+
+    /// Whether the kernel holds every class on the uplink of that ISP, counted from 0.
+    pub fn is_held_on(&self, isp: usize) -> bool {
+        let uplink = format!("wan{isp}");
+        self.places().is_some_and(|places| places.iter().all(|place| *place == uplink.as_str()))
+    }
+
     /// Last lines of the log.
     pub fn log_tail(&self) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();

@@ -1,0 +1,36 @@
+//! A socket that leaves by one uplink and no other, whatever the tables say; and whose fault it is when it cannot be had.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Opens one, bound to the interface and to the source if one is given; it does not block, and no child process has it.
+///
+/// # Errors
+/// Those of the kernel; [`is_own_fault`] tells whether the path has a part in them.
+pub(super) fn open(
+    interface: &str,
+    source: Option<IpAddr>,
+    domain: Domain,
+    kind: Type,
+    protocol: Protocol,
+) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    Ok(socket)
+}
+
+/// Whether this machine alone is at fault (out of descriptors, ports or memory, not permitted): then nothing is learned
+/// about the path.
+pub(super) fn is_own_fault(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EPERM | libc::EADDRINUSE)
+    )
+}
