@@ -22,7 +22,7 @@ pub struct Listing<'a> {
 }
 
 /// The registry. All look-ups ignore case.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
     listings: Vec<Listing<'static>>,
     /// Market to the market that contains it.
@@ -31,6 +31,8 @@ pub struct Registry {
     spellings: BTreeMap<String, &'static str>,
     /// Every spelling as the table has it.
     names: Vec<&'static str>,
+    /// Short name of an Azure region to its market.
+    regions: BTreeMap<&'static str, &'static str>,
 }
 
 impl Registry {
@@ -38,6 +40,17 @@ impl Registry {
     pub fn bundled() -> &'static Self {
         static BUNDLED: OnceLock<Registry> = OnceLock::new();
         BUNDLED.get_or_init(|| Self::read(PARTNERS, MARKETS))
+    }
+
+    /// Market of an Azure region, by its short name (`japaneast`).
+    pub fn market_of_region(&self, region: &str) -> Option<&str> {
+        self.regions.get(region).copied()
+    }
+
+    /// How many steps outwards `outer` lies around `inner`: none when they are the same market.
+    pub fn distance(&self, outer: &str, inner: &str) -> Option<usize> {
+        let outer = self.market(outer)?;
+        self.outwards(inner).position(|market| market == outer)
     }
 
     /// Reads both tables; rows with too few fields are left out (a test proves that the bundled ones have none).
@@ -63,7 +76,7 @@ impl Registry {
                 _ => None,
             })
             .collect();
-        Self { listings, within, spellings, names }
+        Self { listings, within, spellings, names, regions: BTreeMap::new() }
     }
 
     /// Every known market, sorted.

@@ -126,6 +126,7 @@ fn class(key: &ClassKey, family: Family, prefixes: Vec<IpNet>) -> Class {
         service: key.service.to_string(),
         region: key.region.as_ref().map(ToString::to_string),
         prefixes: prefixes.into(),
+        rule: None,
         zone: None,
     }
 }

@@ -11,6 +11,9 @@ pub(super) const FALLBACK: Fallback = Fallback::Any;
 pub(super) const ALLOW_UNQUALIFIED: bool = false;
 pub(super) const LEAVE_AFTER: Duration = Duration::from_secs(5);
 pub(super) const RETURN_AFTER: Duration = Duration::from_secs(60);
+pub(super) const STAY_AT_LEAST: Duration = Duration::ZERO;
+/// Twice as many as a path that fails and heals every ten minutes asks for.
+pub(super) const MOVES_PER_HOUR: u32 = 12;
 pub(super) const SLA_RTT: Option<Duration> = None;
 pub(super) const SLA_LOSS: Option<f64> = Some(0.02);
 

@@ -62,17 +62,17 @@ fn isps(to: &mut String, config: &Config) -> std::fmt::Result {
 fn policy(to: &mut String, config: &Config) -> std::fmt::Result {
     let policy = &config.policy;
     let names = |ids: &[IspId]| list(ids.iter().map(|id| quoted(&config.isp(*id).name)));
-    let fallback = match policy.fallback {
+    let fallback = match policy.treatment.fallback {
         Fallback::Any => "any",
         Fallback::None => "none",
     };
     writeln!(to, "\n[policy]\npreferred = {}\nfallback = \"{fallback}\"", names(&policy.preferred))?;
     writeln!(to, "allow_unqualified = {}", policy.allow_unqualified)?;
-    writeln!(to, "leave_after = \"{}\"", in_units(policy.leave_after))?;
-    writeln!(to, "return_after = \"{}\"", in_units(policy.return_after))?;
-    writeln!(to, "\n[policy.sla]")?;
-    let rtt = policy.sla.rtt.map_or_else(|| OFF.to_owned(), in_units);
-    let loss = policy.sla.loss.map_or_else(|| OFF.to_owned(), in_percent);
+    writeln!(to, "leave_after = \"{}\"", in_units(policy.treatment.leave_after))?;
+    writeln!(to, "return_after = \"{}\"", in_units(policy.treatment.return_after))?;
+    writeln!(to, "\n[policy.treatment.sla]")?;
+    let rtt = policy.treatment.sla.rtt.map_or_else(|| OFF.to_owned(), in_units);
+    let loss = policy.treatment.sla.loss.map_or_else(|| OFF.to_owned(), in_percent);
     writeln!(to, "rtt = \"{rtt}\"\nloss = \"{loss}\"")?;
     for (market, isps) in &policy.markets {
         writeln!(to, "\n[policy.market.{}]\npreferred = {}", quoted(market), names(isps))?;

@@ -23,9 +23,9 @@ use crate::domain::Target;
 use finding::Wrong;
 pub use finding::{ConfigError, Finding};
 pub use model::{
-    Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-    Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
-    TrustSource, Uplink,
+    Config, Control, DayWindow, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Margin, Match,
+    Microsoft365, Microsoft365Source, Mode, MovedFlows, NextHopSpec, OnStop, Order, Percentile, Place, Policy, Probe,
+    Profile, RegionMatch, Report, Rule, ServiceTags, Site, Sla, StaticList, Strategy, Treatment, TrustSource, Uplink,
 };
 pub(crate) use suggestion::{quoted, suggest};
 

@@ -4,19 +4,31 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use ipnet::{IpNet, Ipv6Net};
 
+mod policy;
+
+pub use policy::{
+    DayWindow, Fallback, Margin, Match, Order, Percentile, Place, Policy, RegionMatch, Rule, Sla, Strategy, Treatment,
+};
+
 use super::defaults;
-use crate::domain::{Category, Family, IspId, Target, UplinkId};
+use crate::{
+    domain::{Category, Family, IspId, Target, UplinkId},
+    partners::Registry,
+};
 
 /// A whole, consistent configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// `[site]`.
     pub site: Site,
+    /// Markets and partners: Microsoft's, and what `[[market]]` adds.
+    pub registry: Arc<Registry>,
     /// `[[isp]]`, in file order; never empty.
     pub isps: Vec<Isp>,
     /// `[[isp.uplink]]` of all ISPs, in file order; never empty; interfaces are distinct.
@@ -42,6 +54,8 @@ pub struct Site {
     pub name: String,
     /// Market as Microsoft lists markets for Peering Service: a country or a region; known to the registry.
     pub market: String,
+    /// Minutes by which its time of day is ahead of UTC.
+    pub utc_offset: i16,
 }
 
 /// One internet provider.
@@ -98,43 +112,6 @@ pub enum Ipv6Source {
     Prefixes(Vec<Ipv6Net>),
 }
 
-/// Which ISP is preferred where.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Policy {
-    /// Globally preferred ISPs, best first; used wherever they are qualified in the site's market. Never empty.
-    pub preferred: Vec<IspId>,
-    /// `[policy.market."…"]`: ISPs for sites in that market, best first, before the global preference.
-    pub markets: BTreeMap<String, Vec<IspId>>,
-    /// What a path must keep to be left in charge.
-    pub sla: Sla,
-    /// What happens when no preferred ISP is usable.
-    pub fallback: Fallback,
-    /// Whether an ISP that is not a qualified partner may be preferred.
-    pub allow_unqualified: bool,
-    /// How long a violation must last before a degraded path is left.
-    pub leave_after: Duration,
-    /// How long a better path must have been good before traffic returns to it.
-    pub return_after: Duration,
-}
-
-/// Service level that a path must keep; absent figures are not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sla {
-    /// Largest median RTT.
-    pub rtt: Option<Duration>,
-    /// Largest loss, 0 to 1.
-    pub loss: Option<f64>,
-}
-
-/// What to do when no preferred ISP is usable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
-    /// Any usable uplink, in file order.
-    Any,
-    /// Leave the class to the main table.
-    None,
-}
-
 /// Which Microsoft prefixes are known and which of them are steered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destinations {
@@ -175,6 +152,8 @@ pub struct ServiceTags {
     pub file: PathBuf,
     /// Tags that are steered, as named in the file (`AzureCloud.japaneast`), case-insensitive.
     pub tags: Vec<String>,
+    /// Whether what a tag lists is decided for each Azure region apart.
+    pub by_region: bool,
 }
 
 /// One `[[destinations.static]]` list.

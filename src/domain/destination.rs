@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ClassId, Family, ZoneId};
+use super::{ClassId, Family, RuleId, ZoneId};
 
 /// Microsoft 365 connectivity category, most demanding first.
 ///
@@ -82,6 +82,8 @@ pub struct Class {
     pub region: Option<String>,
     /// Its prefixes as the catalogue lists them, sorted, not yet aggregated.
     pub prefixes: Arc<[IpNet]>,
+    /// The rule of policy that it is decided by; none: the market's override and the global preference.
+    pub rule: Option<RuleId>,
     /// The IPv6 sources that it is for alone; none: all that are in no zone.
     pub zone: Option<ZoneId>,
 }

@@ -19,7 +19,7 @@ pub mod view;
 pub use destination::{Category, Class, Destination, Source};
 pub use event::{Event, EventKind, Severity};
 pub use measure::{PathState, ProbeFailure, ProbeOutcome, ProbeSample};
-pub use names::{ClassId, Family, IspId, UplinkId, ZoneId};
+pub use names::{ClassId, Family, IspId, RuleId, UplinkId, ZoneId};
 pub use policy_rule::{RuleDetail, RuleVerdict};
 pub use prefix_set::PrefixSet;
 pub use reserved::reserved;
@@ -28,4 +28,4 @@ pub use router::{
     RouteKind, RouterState, UplinkAttachment,
 };
 pub use target::{Check, Host, ProbeKind, Target};
-pub use time::BootTime;
+pub use time::{BootTime, TimeOfDay};

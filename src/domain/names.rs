@@ -13,6 +13,10 @@ pub struct IspId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UplinkId(pub u16);
 
+/// Position of a rule of policy in the configuration, stable for the life of one configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub u16);
+
 /// A zone: IPv6 sources that the same uplinks let through. Stable for the life of one configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneId(pub u16);

@@ -121,7 +121,7 @@ impl Thresholds {
             hold_down: probe.hold_down,
             flap_half_life: probe.flap_half_life,
             quorum: probe.quorum,
-            sla: config.policy.sla,
+            sla: config.policy.treatment.sla,
         }
     }
 }

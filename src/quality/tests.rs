@@ -33,7 +33,7 @@ fn thresholds() -> Thresholds {
         hold_down: Duration::ZERO,
         flap_half_life: None,
         quorum: 1,
-        sla: Sla { rtt: Some(Duration::from_millis(40)), loss: Some(0.02) },
+        sla: Sla { rtt: Some(Duration::from_millis(40)), loss: Some(0.02), ..Sla::default() },
     }
 }
 
@@ -397,7 +397,7 @@ fn figures_without_a_bound_are_not_judged() {
 
 #[test]
 fn a_bound_of_no_loss_at_all_can_be_met_again() {
-    let sla = Sla { rtt: None, loss: Some(0.0) };
+    let sla = Sla { loss: Some(0.0), ..Sla::default() };
     let mut path = Probed::new(Thresholds { sla, ..thresholds() });
     path.answers(10, 12.0);
     path.losses(2);

@@ -82,7 +82,7 @@ impl Policy {
         let named = (first.iter().map(|&isp| (isp, Standing::MarketOverride)))
             .chain(config.policy.preferred.iter().map(|&isp| (isp, Standing::GlobalPreference)))
             .filter(|&(isp, _)| may_stand(isp));
-        let rest = match config.policy.fallback {
+        let rest = match config.policy.treatment.fallback {
             Fallback::Any => Standing::Fallback,
             Fallback::None => Standing::Excluded,
         };
@@ -108,8 +108,8 @@ impl Policy {
             market: Arc::from(config.site.market.as_str()),
             order: entries.iter().map(|entry| (entry.uplink, entry.standing)).collect(),
             entries,
-            leave_after: config.policy.leave_after,
-            return_after: config.policy.return_after,
+            leave_after: config.policy.treatment.leave_after,
+            return_after: config.policy.treatment.return_after,
             first_measurement: first_measurement(config, config.probe.interval),
             qualifications,
         }

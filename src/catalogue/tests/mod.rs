@@ -54,7 +54,7 @@ fn with_tags(tags: &[&str]) -> Destinations {
 }
 
 fn service_tags(file: PathBuf, tags: &[&str]) -> ServiceTags {
-    ServiceTags { file, tags: tags.iter().map(|tag| (*tag).to_owned()).collect() }
+    ServiceTags { file, tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), by_region: false }
 }
 
 /// The real tags alone.

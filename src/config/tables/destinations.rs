@@ -91,7 +91,7 @@ fn service_tags(mut section: Section<'_>, base: &Path) -> Option<ServiceTags> {
     // A list without tags would steer nothing, silently.
     let tags = section.require_item("tags", example).map(|item| item.elements("name at least one tag", text));
     section.finish();
-    Some(ServiceTags { file: file?.value, tags: tags?.into_iter().map(|tag| tag.value).collect() })
+    Some(ServiceTags { file: file?.value, tags: tags?.into_iter().map(|tag| tag.value).collect(), by_region: false })
 }
 
 /// A list with the places of its parts.

@@ -18,8 +18,8 @@ pub(super) fn check(
     policy: &Placed<Policy>,
     registry: &Registry,
 ) {
-    let Policy { preferred, markets, fallback, allow_unqualified, .. } = &policy.value;
-    if *fallback == Fallback::Any || *allow_unqualified {
+    let Policy { preferred, markets, treatment, allow_unqualified, .. } = &policy.value;
+    if treatment.fallback == Fallback::Any || *allow_unqualified {
         return;
     }
     let nearest = registry.nearest(markets.keys().map(String::as_str), &site.market);

@@ -15,7 +15,10 @@ mod site;
 #[cfg(test)]
 pub(super) use destinations::SERVICE_AREAS;
 
-use std::path::{Path, absolute};
+use std::{
+    path::{Path, absolute},
+    sync::Arc,
+};
 
 use super::{document::Document, finding::ConfigError, model::Config};
 use crate::partners::Registry;
@@ -56,6 +59,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     };
     Some(Config {
         site: site?,
+        registry: Arc::new(registry.clone()),
         isps: ring.isps,
         uplinks: ring.uplinks,
         policy: policy?.value,

@@ -8,7 +8,7 @@ use crate::{
         defaults,
         document::Placed,
         finding::Wrong,
-        model::{Fallback, Policy, Sla},
+        model::{Fallback, Policy, Sla, Strategy, Treatment},
         reader::{Item, Section},
         suggestion::{quoted, suggest},
         values::{OFF, duration, flag, one_of, share, text},
@@ -43,11 +43,18 @@ pub(super) fn read(
     let value = Policy {
         preferred: preferred?,
         markets: markets?,
-        sla,
-        fallback: fallback.value,
         allow_unqualified: allow_unqualified.value,
-        leave_after: leave_after.value,
-        return_after: return_after.value,
+        treatment: Treatment {
+            strategy: Strategy::Ordered,
+            sla,
+            fallback: fallback.value,
+            leave_after: leave_after.value,
+            return_after: return_after.value,
+            stay_at_least: defaults::STAY_AT_LEAST,
+            moves_per_hour: defaults::MOVES_PER_HOUR,
+            move_windows: Vec::new(),
+        },
+        rules: Vec::new(),
     };
     Some(Placed { value, path, span: Some(span) })
 }
@@ -129,5 +136,5 @@ fn sla(mut section: Section<'_>) -> Sla {
     });
     let loss = section.setting("loss", defaults::SLA_LOSS, share);
     section.finish();
-    Sla { rtt: rtt.value, loss: loss.value }
+    Sla { rtt: rtt.value, loss: loss.value, ..Sla::default() }
 }

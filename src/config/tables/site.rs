@@ -15,7 +15,7 @@ pub(super) fn read(mut section: Section<'_>, registry: &Registry) -> Option<Site
     let name = section.require("name", "\"akl-01\"", name);
     let market = section.require("market", "\"New Zealand\"", |item| market(item, registry));
     section.finish();
-    Some(Site { name: name?.value, market: market?.value })
+    Some(Site { name: name?.value, market: market?.value, utc_offset: 0 })
 }
 
 /// A market, as the registry spells it.

@@ -118,10 +118,16 @@ fn times_and_shares_have_units() {
     let text =
         format!("{BASE}sla = {{ rtt = \"250ms\", loss = \"0.5 %\" }}\nleave_after = \"0s\"\nreturn_after = \"5m\"\n");
     let policy = parsed(&text).policy;
-    assert_eq!((policy.sla.rtt, policy.sla.loss), (Some(Duration::from_millis(250)), Some(0.005)));
-    assert_eq!((policy.leave_after, policy.return_after), (Duration::ZERO, Duration::from_secs(300)));
+    assert_eq!(
+        (policy.treatment.sla.rtt, policy.treatment.sla.loss),
+        (Some(Duration::from_millis(250)), Some(0.005))
+    );
+    assert_eq!(
+        (policy.treatment.leave_after, policy.treatment.return_after),
+        (Duration::ZERO, Duration::from_secs(300))
+    );
     let policy = parsed(&format!("{BASE}sla = {{ rtt = \"off\", loss = \"off\" }}\n")).policy;
-    assert_eq!((policy.sla.rtt, policy.sla.loss), (None, None));
+    assert_eq!((policy.treatment.sla.rtt, policy.treatment.sla.loss), (None, None));
 }
 
 #[test]

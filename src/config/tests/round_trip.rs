@@ -14,7 +14,7 @@ use super::{
     super::{
         Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
         Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
-        TrustSource, Uplink, effective, parse,
+        Treatment, TrustSource, Uplink, effective, parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
@@ -108,7 +108,17 @@ prop_compose! {
     ) -> Policy {
         // Without a fallback the policy must be one that can be fulfilled.
         let fallback = if allow_unqualified { Fallback::None } else { Fallback::Any };
-        Policy { preferred, markets, sla: Sla { rtt, loss }, fallback, allow_unqualified, leave_after, return_after }
+        let treatment = Treatment {
+            strategy: crate::config::Strategy::Ordered,
+            sla: Sla { rtt, loss, ..Sla::default() },
+            fallback,
+            leave_after,
+            return_after,
+            stay_at_least: crate::config::defaults::STAY_AT_LEAST,
+            moves_per_hour: crate::config::defaults::MOVES_PER_HOUR,
+            move_windows: Vec::new(),
+        };
+        Policy { preferred, markets, allow_unqualified, treatment, rules: Vec::new() }
     }
 }
 
@@ -121,7 +131,7 @@ prop_compose! {
         ],
         services in vec(select(vec!["exchange", "sharepoint", "skype", "common"]).prop_map(str::to_owned), 0..3),
         categories in vec(select(vec![Category::Optimize, Category::Allow, Category::Default]), 1..3),
-        service_tags in option::of((path(), vec(name(), 1..3)).prop_map(|(file, tags)| ServiceTags { file, tags })),
+        service_tags in option::of((path(), vec(name(), 1..3)).prop_map(|(file, tags)| ServiceTags { file, tags, by_region: false })),
         lists in vec(("[a-z0-9-]{1,8}", 1..4_u8), 0..3),
     ) -> Destinations {
         let prefix = |list: u8, number: u8| format!("13.107.{list}.{number}/32").parse().unwrap();
@@ -210,12 +220,13 @@ prop_compose! {
 prop_compose! {
     fn config()((isps, uplinks) in ring())(
         policy in policy(isps.len()), isps in Just(isps), uplinks in Just(uplinks),
-        site in (name(), market()).prop_map(|(name, market)| Site { name, market }),
+        site in (name(), market()).prop_map(|(name, market)| Site { name, market, utc_offset: 0 }),
         destinations in destinations(), probe in probe(), report in option::of(report()), kernel in kernel(),
         socket in "/[a-z\"\\\\]{1,20}",
     ) -> Config {
         let control = Control { socket: socket.into() };
-        Config { site, isps, uplinks, policy, destinations, probe, report, kernel, control }
+        let registry = Arc::new(Registry::bundled().clone());
+        Config { site, registry, isps, uplinks, policy, destinations, probe, report, kernel, control }
     }
 }
 

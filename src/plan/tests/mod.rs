@@ -49,6 +49,7 @@ fn class(id: &str, prefixes: &[&str]) -> Class {
         service: id.to_owned(),
         region: None,
         prefixes: prefixes.into(),
+        rule: None,
         zone: None,
     }
 }

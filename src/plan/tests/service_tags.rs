@@ -36,6 +36,7 @@ fn all_service_tags_in_one_class_are_2979_routes_that_cover_not_one_address_more
             service: "azure".to_owned(),
             region: None,
             prefixes: of_family.collect(),
+            rule: None,
             zone: None,
         };
         let layout = Layout::new(&kernel(), std::slice::from_ref(&class), &names());

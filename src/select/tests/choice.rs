@@ -195,7 +195,7 @@ fn an_uplink_that_is_good_enough_is_not_left_for_a_less_preferred_one() {
 #[test]
 fn an_excluded_uplink_is_never_used_and_left_at_once() {
     let mut config = config();
-    config.policy.fallback = Fallback::None;
+    config.policy.treatment.fallback = Fallback::None;
     let policy = policy_of(&config);
     assert_eq!(decided_by(&policy, &[down(), down(), up(100.0)], &Memory::default()).chosen, None);
     assert_eq!(decided_by(&policy, &[down(), degraded(1.0), up(100.0)], &on(IIJ)).chosen, Some(KDDI));

@@ -10,15 +10,16 @@ mod simulation;
 mod words;
 mod zones;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Decision, Memory, PathInput, Policy, Qualification, Unattached, decide};
 use crate::{
     config::{
         Config, Control, Destinations, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode, NextHopSpec,
-        Probe, Site, Sla, Uplink,
+        Probe, Site, Sla, Strategy, Treatment, Uplink,
     },
     domain::{BootTime, Class, ClassId, Family, IspId, PathState, UplinkId},
+    partners::Registry,
     quality::Figures,
 };
 
@@ -63,17 +64,25 @@ fn isp(name: &str, uplinks: &[u16]) -> Isp {
 /// A site in Japan with NTT, KDDI and IIJ; NTT before KDDI; `fallback = "any"`; leave after 5 s, return after 10 s.
 fn config() -> Config {
     Config {
-        site: Site { name: "tokyo-1".to_owned(), market: "Japan".to_owned() },
+        site: Site { name: "tokyo-1".to_owned(), market: "Japan".to_owned(), utc_offset: 0 },
+        registry: Arc::new(Registry::bundled().clone()),
         isps: vec![isp("NTT", &[0]), isp("KDDI", &[1]), isp("IIJ", &[2])],
         uplinks: vec![uplink("ntt", 0), uplink("kddi", 1), uplink("iij", 2)],
         policy: crate::config::Policy {
             preferred: vec![IspId(0), IspId(1)],
             markets: BTreeMap::new(),
-            sla: Sla { rtt: Some(Duration::from_millis(40)), loss: Some(0.02) },
-            fallback: Fallback::Any,
             allow_unqualified: false,
-            leave_after: seconds(5),
-            return_after: seconds(10),
+            treatment: Treatment {
+                strategy: Strategy::Ordered,
+                sla: Sla { rtt: Some(Duration::from_millis(40)), loss: Some(0.02), ..Sla::default() },
+                fallback: Fallback::Any,
+                leave_after: seconds(5),
+                return_after: seconds(10),
+                stay_at_least: Duration::ZERO,
+                moves_per_hour: 1_000,
+                move_windows: Vec::new(),
+            },
+            rules: Vec::new(),
         },
         destinations: Destinations {
             microsoft365: Microsoft365 {
@@ -121,6 +130,7 @@ fn exchange() -> Class {
         service: "exchange".to_owned(),
         region: None,
         prefixes: ["13.107.6.152/31".parse().unwrap()].into(),
+        rule: None,
         zone: None,
     }
 }

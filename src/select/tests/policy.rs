@@ -22,7 +22,7 @@ fn fleet(market: &str) -> Config {
     config.uplinks =
         vec![uplink("ntt-1", 0), uplink("singtel", 1), uplink("kordia", 2), uplink("local", 3), uplink("ntt-2", 0)];
     config.policy.preferred = vec![NTT];
-    config.policy.fallback = Fallback::None;
+    config.policy.treatment.fallback = Fallback::None;
     config
 }
 
@@ -123,7 +123,7 @@ fn an_unqualified_isp_stands_only_when_that_is_allowed_and_with_a_note() {
 #[test]
 fn the_fallback_is_every_other_uplink_in_file_order() {
     let mut config = fleet("Japan");
-    config.policy.fallback = Fallback::Any;
+    config.policy.treatment.fallback = Fallback::Any;
     assert_eq!(
         order(&config),
         [("ntt-1", Global), ("ntt-2", Global), ("singtel", Fell), ("kordia", Fell), ("local", Fell)]

@@ -22,7 +22,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             config.isps = vec![isp("NTT", &[0, 3]), isp("KDDI", &[1, 4]), isp("IIJ", &[2])];
             config.uplinks.extend([uplink("ntt-2", 0), uplink("kddi-2", 1)]);
             config.policy.preferred = preferred;
-            config.policy.fallback = if any { Fallback::Any } else { Fallback::None };
+            config.policy.treatment.fallback = if any { Fallback::Any } else { Fallback::None };
             config.policy.allow_unqualified = allow_unqualified;
             let qualify = |qualified| Qualification { qualified, reason: "by chance".to_owned() };
             Policy::ranked(&config, &first, qualified.into_iter().map(qualify).collect())

@@ -82,7 +82,7 @@ fn an_unattached_candidate_is_down_and_says_why() {
 #[test]
 fn an_excluded_candidate_says_why() {
     let mut config = config();
-    config.policy.fallback = Fallback::None;
+    config.policy.treatment.fallback = Fallback::None;
     let decision = decided_by(&policy_of(&config), &[up(1.0), up(1.0), up(1.0)], &on(NTT));
     let last = decision.candidates.last().unwrap();
     assert_eq!((last.uplink, last.usable), (IIJ, false));

@@ -41,7 +41,7 @@ impl Steered {
     pub(super) fn catalogue(self) -> Result<Catalogue, LabError> {
         let destinations = Destinations {
             microsoft365: Microsoft365 { source: Microsoft365Source::Off, services: vec![], categories: vec![] },
-            service_tags: Some(ServiceTags { file: data::service_tags(), tags: self.tags()? }),
+            service_tags: Some(ServiceTags { file: data::service_tags(), tags: self.tags()?, by_region: false }),
             static_lists: vec![],
         };
         let refused = |error| LabError::system("read the service tags", io::Error::other(error));

@@ -64,7 +64,7 @@ fn path() -> PathQuality {
         hold_down,
         flap_half_life,
         quorum,
-        sla: Sla { rtt: None, loss: None },
+        sla: Sla { loss: None, ..Sla::default() },
     };
     let target = |host| Target::tcp(SocketAddr::from((Ipv4Addr::new(13, 107, 6, host), 443)));
     PathQuality::new(thresholds, (0..TARGETS).map(target).collect::<Vec<_>>(), BootTime(Duration::ZERO))
