@@ -22,7 +22,7 @@ pub struct Listing<'a> {
 }
 
 /// The registry. All look-ups ignore case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     listings: Vec<Listing<'static>>,
     /// Market to the market that contains it.

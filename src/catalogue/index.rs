@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::domain::Source;
 
-/// A set of sources in one byte: there are 50,000 of them.
+/// A set of sources in one byte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SourceSet(u8);
 
@@ -31,10 +31,8 @@ impl SourceSet {
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub prefix: IpNet,
-    /// Which sources list it.
-    pub sources: SourceSet,
-    /// Position of what is known of it.
-    pub facts: u32,
+    /// Number of its kind.
+    pub kind: u32,
     /// Position of the class that steers it.
     pub class: Option<u32>,
     /// How many rows before this one stands the smallest that lies around it.
@@ -42,8 +40,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub fn new(prefix: IpNet, sources: SourceSet, facts: u32, class: Option<u32>) -> Self {
-        Self { prefix, sources, facts, class, around: None }
+    /// A row of which nothing is steered yet.
+    pub fn new(prefix: IpNet, kind: u32) -> Self {
+        Self { prefix, kind, class: None, around: None }
     }
 }
 
@@ -70,6 +69,13 @@ impl Index {
     /// All rows, sorted by prefix.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// Gives every row its class, in the order of the rows.
+    pub fn set_classes(&mut self, classes: impl Iterator<Item = Option<u32>>) {
+        for (row, class) in self.rows.iter_mut().zip(classes) {
+            row.class = class;
+        }
     }
 
     /// Rows that contain all of `query`, most specific first.

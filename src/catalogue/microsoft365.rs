@@ -92,7 +92,13 @@ fn take(
         && (chosen.services.is_empty() || chosen.services.iter().any(|chosen| **chosen == *service));
     let steering = steered.then(|| Steering {
         order: set.id,
-        class: into.class(ClassKey { stem: format!("m365.{service}"), service: Arc::clone(&service), region: None }),
+        class: into.class(ClassKey {
+            stem: format!("m365.{service}"),
+            service: Arc::clone(&service),
+            region: None,
+            tag: None,
+            by_region: false,
+        }),
     });
     let facts = Facts { source: Source::Microsoft365, service, category: Some(category), region: None };
     let statement = Statement { facts, listing: into.listing(), rank: set.id, name: "".into(), steering };

@@ -8,7 +8,8 @@
 //! | `refusal` | what is refused, and how it is said |
 //! | `microsoft365`, `service_tags` | from Microsoft's two documents to statements |
 //! | `statement` | what an endpoint set, a tag or a static list says of its prefixes; all of that gathered |
-//! | `merge` | all statements to destinations and classes |
+//! | `merge`, `kind` | all statements to destinations; those of which the same is said, together |
+//! | `rules`, `classes` | the rule of policy for each destination, and the classes that follow |
 //! | `index` | longest match |
 //! | `targets`, `front_doors` | the addresses and the names that represent a class in measurements |
 //!
@@ -19,12 +20,15 @@
 //! chosen by the owner, and its class follows from the first of these in the same order, but that service tags count
 //! in the order in which the configuration names them.
 
+mod classes;
 mod document;
 mod front_doors;
 mod index;
+mod kind;
 mod merge;
 mod microsoft365;
 mod refusal;
+mod rules;
 mod service_tags;
 mod statement;
 mod targets;
@@ -44,8 +48,10 @@ use crate::{
 
 pub use front_doors::front_doors;
 use index::{Index, Row};
+use kind::Kind;
 pub use refusal::CatalogueError;
-use statement::{Facts, Gathered};
+pub use rules::{Rules, Tie};
+use statement::{ClassKey, Facts, Gathered, Statement};
 
 /// Everything known of Microsoft's address space.
 ///
@@ -53,10 +59,15 @@ use statement::{Facts, Gathered};
 #[derive(Debug, Default)]
 pub struct Catalogue {
     index: Index,
-    /// What is known of prefixes, shared by those of one endpoint set or tag.
-    facts: Vec<Facts>,
+    /// By number.
+    kinds: Vec<Kind>,
+    /// Everything that the sources say, shared by the prefixes of one endpoint set or tag.
+    statements: Vec<Statement>,
+    /// What the owner steers.
+    keys: Vec<ClassKey>,
     /// Sorted by id.
     classes: Vec<Class>,
+    ties: Vec<Tie>,
     /// Of each class, in the order of `classes`.
     targets: Vec<Vec<IpAddr>>,
     sources: Vec<SourceSummary>,
@@ -98,11 +109,19 @@ pub struct Match<'a> {
 }
 
 impl Catalogue {
-    /// Reads all configured sources.
+    /// Reads all configured sources; what is steered is split into classes without rules of policy.
     ///
     /// # Errors
     /// When a source cannot be read, is not what it should be, or lists space that is not Microsoft's to have.
     pub fn load(config: &Destinations) -> Result<Self, CatalogueError> {
+        Self::load_by(config, &Rules::default())
+    }
+
+    /// As [`Catalogue::load`], with classes by these rules.
+    ///
+    /// # Errors
+    /// As [`Catalogue::load`].
+    pub fn load_by(config: &Destinations, rules: &Rules) -> Result<Self, CatalogueError> {
         let mut gathered = Gathered::default();
         match &config.microsoft365.source {
             Microsoft365Source::Off => {}
@@ -115,7 +134,9 @@ impl Catalogue {
         for (order, list) in (0..).zip(&config.static_lists) {
             gathered.add_static(list, order)?;
         }
-        Ok(merge::merge(gathered))
+        let mut catalogue = merge::merge(gathered);
+        catalogue.classify(rules);
+        Ok(catalogue)
     }
 
     /// Longest match of an address or prefix: the most specific destination that contains all of it.
@@ -132,6 +153,11 @@ impl Catalogue {
     /// The steered classes, sorted by id; each has at least one prefix.
     pub fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// Rules that describe some destination equally closely, each pair once.
+    pub fn ties(&self) -> &[Tie] {
+        &self.ties
     }
 
     /// The steered class of that id.
@@ -167,11 +193,12 @@ impl Catalogue {
     /// The category of the longest match.
     fn category_of(&self, query: IpNet) -> Option<Category> {
         let row = self.index.covering(query).next()?;
-        self.facts.get(row.facts as usize)?.category
+        self.kinds.get(row.kind as usize)?.facts(&self.statements)?.category
     }
 
     fn destination(&self, row: &Row) -> Option<Destination> {
-        let Facts { service, category, region, .. } = self.facts.get(row.facts as usize)?.clone();
-        Some(Destination { prefix: row.prefix, service, category, region, sources: row.sources.to_vec() })
+        let kind = self.kinds.get(row.kind as usize)?;
+        let Facts { service, category, region, .. } = kind.facts(&self.statements)?.clone();
+        Some(Destination { prefix: row.prefix, service, category, region, sources: kind.sources.to_vec() })
     }
 }

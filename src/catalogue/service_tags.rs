@@ -87,6 +87,8 @@ fn take(origin: &str, tag: Tag, chosen: &ServiceTags, into: &mut Gathered) -> Re
             stem: format!("azure.{}", tag_name.to_lowercase()),
             service: Arc::clone(&service),
             region: region.clone(),
+            tag: Some(tag_name.to_lowercase()),
+            by_region: chosen.by_region,
         }),
     });
     let statement = Statement {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{SourceSummary, refusal::CatalogueError};
 use crate::{
     config::StaticList,
-    domain::{Category, ClassId, Family, Source},
+    domain::{Category, Source},
 };
 
 /// Bound of the rows of all sources together; Microsoft's two documents have 90,500.
@@ -48,25 +48,28 @@ pub(super) struct Steering {
     pub class: usize,
 }
 
-/// What makes destinations one class, but for the family.
+/// What the owner chose as one thing: a service of Microsoft 365, a service tag, a list. Rules split it further.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ClassKey {
-    /// Start of the class's name: `m365.exchange`, `azure.azurecloud.japaneast`, `static.lab`.
+    /// Start of the names of its classes: `m365.exchange`, `azure.azurecloud.japaneast`, `static.lab`.
     pub stem: String,
     pub service: Arc<str>,
     pub region: Option<Arc<str>>,
-}
-
-impl ClassKey {
-    pub fn id(&self, family: Family) -> ClassId {
-        ClassId::new(&format!("{}.{family}", self.stem))
-    }
+    /// The service tag, in lower case.
+    pub tag: Option<String>,
+    /// Each Azure region is a class of its own.
+    pub by_region: bool,
 }
 
 impl Statement {
     /// Order of trust in what is said of a prefix, most trusted first. It does not depend on what the owner steers.
     pub fn trust(&self) -> impl Ord + use<'_> {
         (self.facts.source, self.facts.category, self.rank, &self.name)
+    }
+
+    /// The service tag that it is.
+    pub fn tag(&self) -> Option<&str> {
+        (self.facts.source == Source::ServiceTags).then_some(&*self.name)
     }
 
     /// Order in which a prefix is given to a class, if the statement is chosen at all.
@@ -166,6 +169,8 @@ impl Gathered {
             stem: format!("static.{}", list.name),
             service: Arc::clone(&service),
             region: None,
+            tag: None,
+            by_region: false,
         });
         let statement = Statement {
             facts: Facts { source: Source::Static, service, category: None, region: None },

@@ -94,7 +94,7 @@ fn chosen_service_tags_become_classes_with_their_region() {
 }
 
 /// Tags from the vaguest to the most specific, in an order that gives nothing away; all list 20.1.0.0/16.
-fn tags_of_one_prefix() -> String {
+pub(super) fn tags_of_one_prefix() -> String {
     let prefixes = ["20.1.0.0/16"];
     tag_document(&[
         tag("AzureCloud.japaneast", "japaneast", "", &prefixes),

@@ -3,6 +3,7 @@
 mod lookup;
 mod merging;
 mod reading;
+mod rules;
 mod targets;
 
 use std::{
