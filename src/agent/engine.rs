@@ -19,11 +19,10 @@ use crate::{
         BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet, Target,
         UplinkAttachment, UplinkId, ZoneId,
     },
-    partners::Registry,
     plan::{Fib, Layout, Placement},
     probe::{self, ProbePath},
     quality::{PathQuality, Thresholds, Transition, UplinkWatch},
-    select::{self, Decision, Memory, PathInput, Policy, SetAside, Unattached, Zones},
+    select::{self, Decision, Memory, PathInput, Policies, SetAside, Unattached, Zones},
 };
 
 pub(super) use router::usable;
@@ -40,7 +39,7 @@ pub struct Engine {
     zones: Zones,
     /// Prefixes of the zones, as far as they are known.
     pub(super) sources: BTreeMap<ZoneId, Vec<Ipv6Net>>,
-    pub(super) policy: Policy,
+    pub(super) policies: Policies,
     /// Of all that is steered, whatever is set aside.
     whole: Layout,
     pub(super) layout: Layout,
@@ -71,7 +70,7 @@ impl Engine {
     /// An agent that knows its configuration and the catalogue, and nothing yet of the router.
     pub fn new(config: Config, catalogue: impl Into<Arc<Catalogue>>, now: BootTime) -> Self {
         let catalogue = catalogue.into();
-        let policy = Policy::resolve(&config, Registry::bundled());
+        let policies = Policies::resolve(&config);
         let names: Vec<String> = config.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
         let zones = Zones::resolve(&config.uplinks);
         let roster = Roster::new(catalogue.classes(), &zones);
@@ -97,14 +96,14 @@ impl Engine {
         let families = |id| Family::BOTH.map(|family| (id, family));
         let watches = config.uplink_ids().flat_map(families);
         let watches = watches.map(|key| (key, UplinkWatch::new(config.probe.down_after))).collect();
-        let policy = policy.paced(&config, probe::pace(config.probe.interval, paths.len()));
+        let policies = policies.paced(&config, probe::pace(config.probe.interval, paths.len()));
         Self {
             config,
             catalogue,
             roster,
             zones,
             sources: BTreeMap::new(),
-            policy,
+            policies,
             whole: layout.clone(),
             layout,
             aside: Aside::default(),
@@ -148,7 +147,7 @@ impl Engine {
                 both => both,
             };
             if chosen.is_some() {
-                self.starts.insert(class, Memory { chosen, backup, since: now });
+                self.starts.insert(class, Memory { chosen, backup, since: now, ..Memory::default() });
             }
         }
     }
@@ -233,7 +232,7 @@ impl Engine {
             Some(before) => before.memory(),
             None => self.starts.get(id).cloned().unwrap_or_default(),
         };
-        let decision = select::decide(&self.policy, class, &inputs, &memory, now);
+        let decision = select::decide(self.policies.of(class.rule), class, &inputs, &memory, now);
         let events = self.decision_events(class, &memory, &decision);
         if (memory.chosen, memory.backup) != (decision.chosen, decision.backup) {
             self.version += 1;

@@ -128,7 +128,7 @@ fn isps(engine: &Engine) -> Vec<IspView> {
     config
         .isps
         .iter()
-        .zip(engine.policy.qualifications())
+        .zip(engine.policies.qualifications())
         .map(|(isp, qualification)| IspView {
             name: isp.name.clone(),
             partner: isp.partner.clone(),

@@ -17,9 +17,8 @@ use crate::{
     catalogue::{Catalogue, SourceSummary},
     config::{self, Config, Endpoint, Mode, NextHopSpec, TrustSource},
     domain::{ClassId, Family},
-    partners::Registry,
     probe::TrustAnchors,
-    select::Policy,
+    select::Policies,
 };
 
 /// What is wrong: for people, and as data.
@@ -114,14 +113,14 @@ fn refuse(global: &Global, file: &Path, findings: &Findings) -> Result<(), Failu
 }
 
 fn resolve(config: &Config, catalogue: &Catalogue) -> Resolved {
-    let policy = Policy::resolve(config, Registry::bundled());
-    let isps = config.isps.iter().zip(policy.qualifications()).map(|(isp, found)| ResolvedIsp {
+    let policies = Policies::resolve(config);
+    let isps = config.isps.iter().zip(policies.qualifications()).map(|(isp, found)| ResolvedIsp {
         name: isp.name.clone(),
         partner: isp.partner.clone(),
         qualified: found.qualified,
         qualification: found.reason.clone(),
     });
-    let uplinks = policy.order().iter().map(|&(id, standing)| {
+    let uplinks = policies.of(None).order().iter().map(|&(id, standing)| {
         let uplink = config.uplink(id);
         ResolvedUplink {
             name: uplink.name.clone(),

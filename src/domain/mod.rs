@@ -12,6 +12,7 @@ mod policy_rule;
 mod prefix_set;
 mod reserved;
 mod router;
+mod share;
 mod target;
 mod time;
 pub mod view;
@@ -27,5 +28,6 @@ pub use router::{
     Address, DefaultRoute, IfIndex, Interest, Link, LocalRoute, NeighbourState, NextHop, PolicyRule, ReadState,
     RouteKind, RouterState, UplinkAttachment,
 };
+pub use share::Share;
 pub use target::{Check, Host, ProbeKind, Target};
 pub use time::{BootTime, TimeOfDay};

@@ -10,16 +10,17 @@ use super::{
 /// What matters before preference: measured at all, and of another ISP, whose failure is independent.
 type Worth = (bool, bool);
 
-/// Chooses the backup of `chosen`. The present one is kept as long as it is worth as much as the best, unless it has
+/// Chooses the backup of what is in charge, if anything is. The present one is kept as long as it is worth as much as the best, unless it has
 /// been degraded for `leave_after` while the best is up, or the best has been up for `return_after`.
 pub(super) fn choose<'a>(
     field: &Field<'a>,
-    chosen: Runner<'a>,
+    in_charge: &[Runner<'a>],
     memory: &Memory,
     reviews: &mut Vec<BootTime>,
 ) -> Option<UplinkId> {
-    let eligible =
-        |runner: &Runner<'a>| runner.uplink() != chosen.uplink() && runner.open() && !runner.is(PathState::Down);
+    let chosen = in_charge.first()?;
+    let is_apart = |runner: &Runner<'a>| in_charge.iter().all(|other| other.uplink() != runner.uplink());
+    let eligible = |runner: &Runner<'a>| is_apart(runner) && runner.open() && !runner.is(PathState::Down);
     let present = memory.backup.and_then(|uplink| field.runner(uplink)).filter(eligible);
     let worth = |runner: &Runner<'a>| -> Worth {
         let held = present.is_some_and(|present| present.uplink() == runner.uplink());
@@ -43,7 +44,7 @@ pub(super) fn choose<'a>(
     } else {
         (best.since() + policy.return_after, best.rank < present.rank)
     };
-    if applies && moves_at <= field.now {
+    if applies && moves_at <= field.now() {
         return Some(best.uplink());
     }
     if applies {

@@ -3,34 +3,65 @@
 use crate::domain::{BootTime, PathState};
 
 use super::{
-    Memory, Reason,
+    Hold, Memory, Reason, balance,
     field::{Field, Runner},
+    hold::{Occasion, held},
 };
 
-/// The uplink in charge, why, and when to look again.
+/// The uplinks in charge, why, and when to look again.
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
-    pub chosen: Option<Runner<'a>>,
+    /// Most preferred first; several only where the policy balances.
+    pub members: Vec<Runner<'a>>,
     pub reason: Reason,
     /// Moments at which the outcome may change though nothing happens; past ones may be among them.
     pub reviews: Vec<BootTime>,
+    /// Whether this is a move that no dead path forced.
+    pub voluntary: bool,
 }
 
 impl<'a> Choice<'a> {
+    /// Stays there, or goes there because it must.
     fn on(chosen: Runner<'a>, reason: Reason) -> Self {
-        Self { chosen: Some(chosen), reason, reviews: Vec::new() }
+        Self { members: vec![chosen], reason, reviews: Vec::new(), voluntary: false }
+    }
+
+    /// Goes there by choice.
+    fn moved(chosen: Runner<'a>, reason: Reason) -> Self {
+        Self { voluntary: true, ..Self::on(chosen, reason) }
+    }
+
+    /// Left to the main table.
+    fn none(reason: Reason) -> Self {
+        Self { members: Vec::new(), reason, reviews: Vec::new(), voluntary: false }
+    }
+
+    fn reviewed_at(mut self, at: impl IntoIterator<Item = BootTime>) -> Self {
+        self.reviews.extend(at);
+        self
     }
 }
 
-/// Chooses the uplink in charge of a class.
+/// Chooses the uplinks in charge of a class.
 pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
+    if field.policy.is_balanced()
+        && let Some(choice) = balance::rebalance(field, memory)
+    {
+        return choice;
+    }
     let mut choice = match memory.chosen.and_then(|uplink| field.runner(uplink)) {
         None => first_choice(field),
         Some(current) if current.is(PathState::Down) || !current.open() => leave_lost(field, current, memory),
-        Some(current) => keep_or_move(field, current),
+        Some(current) => keep_or_move(field, current, memory),
     };
-    if let Some(chosen) = choice.chosen {
+    if let [chosen] = choice.members[..] {
         choice.reviews.extend(hold_ends(field, chosen));
+        if memory.chosen != Some(chosen.uplink()) {
+            choice.members = balance::joined_by(field, chosen);
+        }
+    }
+    if choice.members.len() > 1 {
+        choice.reason = Reason::Balanced { over: balance::shares(&choice.members), apart: Vec::new() };
     }
     choice
 }
@@ -40,15 +71,14 @@ pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
 fn first_choice<'a>(field: &Field<'a>) -> Choice<'a> {
     let best = field.best();
     let worth_waiting = |runner: &Runner<'a>| {
-        field.being_measured(runner) && best.is_none_or(|best| runner.rank < best.rank || !best.is(PathState::Up))
+        field.being_measured(runner)
+            && best.is_none_or(|best| field.could_beat(runner, &best) || !best.is(PathState::Up))
     };
     let awaited: Vec<Runner<'a>> = field.runners().filter(worth_waiting).collect();
     if !awaited.is_empty() {
-        return Choice {
-            chosen: None,
-            reason: Reason::Awaited { of: awaited.iter().map(|runner| runner.label().clone()).collect() },
-            reviews: awaited.iter().map(|runner| field.measured_by(runner)).collect(),
-        };
+        let of = awaited.iter().map(|runner| runner.label().clone()).collect();
+        return Choice::none(Reason::Awaited { of })
+            .reviewed_at(awaited.iter().map(|runner| field.measured_by(runner)));
     }
     match best {
         Some(best) => Choice::on(best, standing_reason(field, best)),
@@ -81,31 +111,63 @@ fn nothing_better<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {
     Choice::on(current, Reason::NothingBetter { on: current.label().clone(), cause: current.cause() })
 }
 
-fn keep_or_move<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {
-    let now = field.now;
-    if let Some(better) = field.ahead_of(current).find(|runner| field.proven(runner)) {
-        let up_for = now.since(better.since());
-        return Choice::on(better, Reason::Returned { on: better.label().clone(), up_for });
+fn keep_or_move<'a>(field: &Field<'a>, current: Runner<'a>, memory: &Memory) -> Choice<'a> {
+    let now = field.now();
+    let better = field.better_than(current);
+    let proven = better.iter().find(|(_, since)| now.at_least_after(*since, field.policy.return_after));
+    let mut reviews = Vec::new();
+    let mut hold = None;
+    if let Some((better, since)) = proven {
+        match held(field, memory, Occasion::Better) {
+            None => return Choice::moved(*better, moved_to(field, current, *better, *since)),
+            Some(held) => {
+                reviews.extend(held.until);
+                hold = Some((*better, held.hold));
+            }
+        }
     }
     let Some(up) = field.first_up().filter(|_| !current.is(PathState::Up)) else {
-        return Choice::on(current, standing_reason(field, current));
+        return Choice::on(current, held_reason(field, current, hold)).reviewed_at(reviews);
     };
     let lasted = now.since(current.since());
-    let on = up.label().clone();
-    let from = current.label().clone();
+    let (from, on) = (current.label().clone(), up.label().clone());
     if current.is(PathState::Unknown) {
         if field.being_measured(&current) {
-            return Choice::on(current, standing_reason(field, current));
+            return Choice::on(current, held_reason(field, current, hold)).reviewed_at(reviews);
         }
         let cause = format!("not measurable for {} s", lasted.as_secs());
         return Choice::on(up, Reason::LeftLost { from, cause, on });
     }
     let evidence = current.cause();
-    if lasted >= field.policy.leave_after {
-        return Choice::on(up, Reason::LeftDegraded { from, evidence, lasted, on });
+    if lasted < field.policy.leave_after {
+        let leave_after = field.policy.leave_after;
+        let reason = Reason::HeldDegraded { on: from, evidence, lasted, leave_after, next: on };
+        return Choice::on(current, reason).reviewed_at(reviews);
     }
-    let leave_after = field.policy.leave_after;
-    Choice::on(current, Reason::HeldDegraded { on: from, evidence, lasted, leave_after, next: on })
+    match held(field, memory, Occasion::Violation) {
+        None => Choice::moved(up, Reason::LeftDegraded { from, evidence, lasted, on }),
+        Some(held) => Choice::on(current, held_reason(field, current, Some((up, held.hold)))).reviewed_at(held.until),
+    }
+}
+
+fn moved_to<'a>(field: &Field<'a>, current: Runner<'a>, better: Runner<'a>, since: BootTime) -> Reason {
+    let on = better.label().clone();
+    let lasted = field.now().since(since);
+    match (better.rtt(), current.rtt()) {
+        (Some(rtt), Some(before)) if field.rivals().iter().any(|(rival, _)| *rival == better.uplink()) => {
+            Reason::Overtaken { from: current.label().clone(), before, on, rtt, lasted }
+        }
+        _ => Reason::Returned { on, up_for: lasted },
+    }
+}
+
+fn held_reason<'a>(field: &Field<'a>, current: Runner<'a>, hold: Option<(Runner<'a>, Hold)>) -> Reason {
+    match hold {
+        None => standing_reason(field, current),
+        Some((next, hold)) => {
+            Reason::Held { on: current.label().clone(), evidence: current.cause(), next: next.label().clone(), hold }
+        }
+    }
 }
 
 /// Why an uplink is in charge by the present state of things, when no move explains it.
@@ -116,32 +178,41 @@ fn standing_reason<'a>(field: &Field<'a>, chosen: Runner<'a>) -> Reason {
         PathState::Degraded => return Reason::LeastBad { on, evidence: chosen.cause() },
         PathState::Up | PathState::Down => {}
     }
-    if let Some(to) = field.ahead_of(chosen).find(|runner| runner.is(PathState::Up)) {
-        let up_for = field.now.since(to.since());
+    if let Some((to, since)) = field.better_than(chosen).first() {
+        let up_for = field.now().since(*since);
         let return_after = field.policy.return_after;
-        return Reason::WaitsToReturn { on, to: to.label().clone(), up_for, return_after };
+        let to_label = to.label().clone();
+        return match (to.rtt(), chosen.rtt()) {
+            (Some(rtt), Some(own)) if field.rivals().iter().any(|(rival, _)| *rival == to.uplink()) => {
+                Reason::WaitsToOvertake { on, own, to: to_label, rtt, lasted: up_for, return_after }
+            }
+            _ => Reason::WaitsToReturn { on, to: to_label, up_for, return_after },
+        };
     }
-    let ahead: Vec<_> = (field.ahead_of(chosen)).map(|runner| (runner.label().clone(), runner.cause())).collect();
+    let ahead: Vec<_> = field.preferred_to(chosen).map(|runner| (runner.label().clone(), runner.cause())).collect();
     let standing = chosen.standing();
-    if ahead.is_empty() {
-        Reason::Preferred { on, market: field.policy.market.clone(), standing }
-    } else {
-        Reason::NextBest { on, standing, ahead }
+    if !ahead.is_empty() {
+        return Reason::NextBest { on, standing, ahead };
+    }
+    match chosen.rtt() {
+        Some(rtt) if field.is_fastest(&chosen) => Reason::Fastest { on, rtt, others: field.slower_than(&chosen) },
+        _ => {
+            let (market, rule) = (field.policy.market.clone(), field.policy.rule.clone());
+            Reason::Preferred { on, market, rule, standing }
+        }
     }
 }
 
 fn nothing_usable<'a>(field: &Field<'a>) -> Choice<'a> {
     let why = field.runners().map(|runner| (runner.label().clone(), runner.cause())).collect();
-    Choice { chosen: None, reason: Reason::NothingUsable { why }, reviews: Vec::new() }
+    Choice::none(Reason::NothingUsable { why })
 }
 
 /// When the hold times end that keep `chosen` in charge.
 fn hold_ends<'a>(field: &Field<'a>, chosen: Runner<'a>) -> Vec<BootTime> {
     let policy = field.policy;
-    let mut ends: Vec<BootTime> = (field.ahead_of(chosen))
-        .filter(|runner| runner.is(PathState::Up))
-        .map(|runner| runner.since() + policy.return_after)
-        .collect();
+    let better = field.better_than(chosen);
+    let mut ends: Vec<BootTime> = better.iter().map(|(_, since)| *since + policy.return_after).collect();
     if field.first_up().is_some() {
         match chosen.state() {
             PathState::Degraded => ends.push(chosen.since() + policy.leave_after),

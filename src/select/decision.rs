@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    domain::{BootTime, Class, ClassId, PathState, UplinkId},
+    domain::{BootTime, Class, ClassId, PathState, Share, UplinkId},
     quality::{Figures, PathQuality},
 };
 
-use super::{Policy, Reason, Standing, Unattached, backup, choice, field::Field, verdict};
+use super::{Moment, Policy, Reason, Standing, Unattached, backup, choice, field::Field, hold, verdict};
 
 /// What is known of one uplink for one class at the moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,13 +44,26 @@ pub struct Memory {
     pub chosen: Option<UplinkId>,
     /// Backup in charge.
     pub backup: Option<UplinkId>,
+    /// The others in charge, where several are.
+    pub also: Vec<UplinkId>,
     /// Since when.
     pub since: BootTime,
+    /// Those that have been faster than the one in charge by the margin of the policy, and since when.
+    pub rivals: Vec<(UplinkId, BootTime)>,
+    /// When it moved though no dead path forced it, as many times as the cap asks for, oldest first.
+    pub moves: Vec<BootTime>,
 }
 
 impl From<&Decision> for Memory {
     fn from(decision: &Decision) -> Self {
-        Self { chosen: decision.chosen, backup: decision.backup, since: decision.since }
+        Self {
+            chosen: decision.chosen,
+            backup: decision.backup,
+            also: decision.shares.iter().skip(1).map(|share| share.uplink).collect(),
+            since: decision.since,
+            rivals: decision.rivals.clone(),
+            moves: decision.moves.clone(),
+        }
     }
 }
 
@@ -61,6 +74,8 @@ pub struct Candidate {
     pub uplink: UplinkId,
     /// Standing by policy.
     pub standing: Standing,
+    /// Whether its ISP is a qualified partner in the site's market.
+    pub qualified: bool,
     /// State of the path; `down` where the kernel has no way through the uplink.
     pub state: PathState,
     /// Whether traffic may be put on it now.
@@ -74,8 +89,10 @@ pub struct Candidate {
 pub struct Decision {
     /// Class.
     pub class: ClassId,
-    /// Uplink in charge; none: left to the main table.
+    /// Uplink in charge, the most preferred where several are; none: left to the main table.
     pub chosen: Option<UplinkId>,
+    /// All uplinks in charge with their weights, `chosen` first.
+    pub shares: Vec<Share>,
     /// Second choice: another uplink and, where there is one, another ISP.
     pub backup: Option<UplinkId>,
     /// Why.
@@ -84,6 +101,10 @@ pub struct Decision {
     pub since: BootTime,
     /// Every uplink considered, best first: usable before unusable, then by state, then by preference.
     pub candidates: Vec<Candidate>,
+    /// See [`Memory::rivals`].
+    pub rivals: Vec<(UplinkId, BootTime)>,
+    /// See [`Memory::moves`].
+    pub moves: Vec<BootTime>,
     /// When this decision should be looked at again though nothing happens (a hold time ends), if so; always later
     /// than the moment of the decision.
     pub review_at: Option<BootTime>,
@@ -102,19 +123,32 @@ pub fn decide(
     class: &Class,
     paths: &BTreeMap<UplinkId, PathInput>,
     memory: &Memory,
-    now: BootTime,
+    now: impl Into<Moment>,
 ) -> Decision {
-    let field = Field::new(policy, paths, now);
+    let moment = now.into();
+    let now = moment.at;
+    let field = Field::new(policy, paths, memory, moment);
     let mut choice = choice::choose(&field, memory);
-    let chosen = choice.chosen.map(|runner| runner.uplink());
-    let backup = choice.chosen.and_then(|chosen| backup::choose(&field, chosen, memory, &mut choice.reviews));
+    let shares: Vec<Share> =
+        (choice.members.iter()).map(|member| Share { uplink: member.uplink(), weight: member.weight() }).collect();
+    let chosen = shares.first().map(|share| share.uplink);
+    let backup = backup::choose(&field, &choice.members, memory, &mut choice.reviews);
+    let others: Vec<UplinkId> = shares.iter().skip(1).map(|share| share.uplink).collect();
+    let stays = chosen == memory.chosen && others == memory.also;
     Decision {
         class: class.id.clone(),
         chosen,
+        shares,
         backup,
         reason: choice.reason,
-        since: if chosen == memory.chosen { memory.since } else { now },
+        since: if stays { memory.since } else { now },
         candidates: verdict::candidates(&field, chosen),
+        rivals: if chosen == memory.chosen { field.rivals().to_vec() } else { Vec::new() },
+        moves: if choice.voluntary && !stays {
+            hold::remembered(&memory.moves, policy.moves_per_hour, now)
+        } else {
+            memory.moves.clone()
+        },
         review_at: choice.reviews.into_iter().filter(|review| *review > now).min(),
     }
 }

@@ -17,12 +17,16 @@
 
 mod attachment;
 mod backup;
+mod balance;
 mod choice;
 mod decision;
 mod field;
+mod hold;
 mod label;
+mod moment;
 mod policy;
 mod qualification;
+mod ranking;
 mod reason;
 mod set_aside;
 mod verdict;
@@ -33,9 +37,12 @@ mod tests;
 
 pub use attachment::{Unattached, attachment, silent_gateway};
 pub use decision::{Candidate, Decision, Memory, PathInput, decide};
+pub use hold::Hold;
 pub use label::Label;
-pub use policy::{Policy, Standing};
+pub use moment::Moment;
+pub use policy::{Policies, Policy};
 pub use qualification::Qualification;
+pub use ranking::Standing;
 pub use reason::Reason;
 pub use set_aside::{Kept, SetAside, Why, kept_by_local_routes, routed_by};
 pub use zones::{Zone, Zones, zone_of};

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Label, Standing};
+use super::{Hold, Label, Standing};
+use crate::quality::milliseconds;
 
 /// Why a class is where it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +14,35 @@ pub enum Reason {
         on: Label,
         /// Market of the site.
         market: Arc<str>,
+        /// The rule that the class is decided by.
+        rule: Option<Arc<str>>,
         /// Why it is preferred.
         standing: Standing,
+    },
+    /// On the fastest of those that are preferred.
+    Fastest {
+        /// The uplink in charge.
+        on: Label,
+        /// Its recent median RTT.
+        rtt: Duration,
+        /// The others that are up, with theirs.
+        others: Vec<(Label, Duration)>,
+    },
+    /// On several at once.
+    Balanced {
+        /// The uplinks in charge, with their weights.
+        over: Vec<(Label, u8)>,
+        /// Preferred uplinks that are not among them, and why.
+        apart: Vec<(Label, String)>,
+    },
+    /// On several at once, and others than before.
+    Rebalanced {
+        /// The uplinks in charge, with their weights.
+        over: Vec<(Label, u8)>,
+        /// Those that were in charge before, and what happened to each.
+        left: Vec<(Label, String)>,
+        /// Those that were not.
+        joined: Vec<Label>,
     },
     /// On the most preferred of those that can be used.
     NextBest {
@@ -56,6 +84,45 @@ pub enum Reason {
         on: Label,
         /// How long it had been up.
         up_for: Duration,
+    },
+    /// Moved: another uplink has been faster.
+    Overtaken {
+        /// The uplink before.
+        from: Label,
+        /// Its recent median RTT.
+        before: Duration,
+        /// The uplink in charge now.
+        on: Label,
+        /// Its recent median RTT.
+        rtt: Duration,
+        /// How long it had been faster by the margin.
+        lasted: Duration,
+    },
+    /// Stays for now: another uplink is faster, but not for long enough.
+    WaitsToOvertake {
+        /// The uplink in charge.
+        on: Label,
+        /// Its recent median RTT.
+        own: Duration,
+        /// The faster uplink.
+        to: Label,
+        /// Its recent median RTT.
+        rtt: Duration,
+        /// How long it has been faster by the margin.
+        lasted: Duration,
+        /// How long it must have been.
+        return_after: Duration,
+    },
+    /// Stays for now: another uplink would take over, but something forbids the move.
+    Held {
+        /// The uplink in charge.
+        on: Label,
+        /// Its figures.
+        evidence: String,
+        /// The uplink that would take over.
+        next: Label,
+        /// What forbids it.
+        hold: Hold,
     },
     /// Stays for now: degraded, but not for long enough.
     HeldDegraded {
@@ -110,10 +177,47 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Preferred { on, market, standing: Standing::Fallback } => {
+            Self::Preferred { on, rule: Some(rule), standing: Standing::Rule, .. } => {
+                write!(f, "{on} is preferred by rule {rule}")
+            }
+            Self::Preferred { on, market, standing: Standing::Fallback, .. } => {
                 write!(f, "{on} is the first of the fallback: no ISP is preferred in {market}")
             }
-            Self::Preferred { on, market, standing } => write!(f, "{on} is preferred in {market} ({standing})"),
+            Self::Preferred { on, market, standing, .. } => write!(f, "{on} is preferred in {market} ({standing})"),
+            Self::Fastest { on, rtt, others } => {
+                write!(f, "{on} is the fastest: RTT {}", milliseconds(*rtt))?;
+                let others: Vec<String> =
+                    others.iter().map(|(label, rtt)| format!("{label} {}", milliseconds(*rtt))).collect();
+                if others.is_empty() { Ok(()) } else { write!(f, " ({})", others.join(", ")) }
+            }
+            Self::Balanced { over, apart } if apart.is_empty() => write!(f, "balanced over {}", Shares(over)),
+            Self::Balanced { over, apart } => write!(f, "balanced over {}, without {}", Shares(over), Causes(apart)),
+            Self::Rebalanced { over, left, joined } => {
+                write!(f, "balanced over {}", Shares(over))?;
+                if !joined.is_empty() {
+                    let joined: Vec<String> = joined.iter().map(ToString::to_string).collect();
+                    write!(f, ", joined by {}", joined.join(", "))?;
+                }
+                if left.is_empty() { Ok(()) } else { write!(f, ", left {}", Causes(left)) }
+            }
+            Self::Overtaken { from, before, on, rtt, lasted } => write!(
+                f,
+                "left {from} for the faster {on}: RTT {} instead of {} for {}",
+                milliseconds(*rtt),
+                milliseconds(*before),
+                Seconds(*lasted)
+            ),
+            Self::WaitsToOvertake { on, own, to, rtt, lasted, return_after } => write!(
+                f,
+                "stays on {on}: {to} has been faster ({} instead of {}) for {} of {} before it takes over",
+                milliseconds(*rtt),
+                milliseconds(*own),
+                Seconds(*lasted),
+                Seconds(*return_after)
+            ),
+            Self::Held { on, evidence, next, hold } => {
+                write!(f, "stays on {on} ({evidence}) though {next} would take over: {hold}")
+            }
             Self::NextBest { on, standing, ahead } => write!(f, "on {on} ({standing}): {}", Causes(ahead)),
             Self::Adopted { on } => write!(f, "{on} adopted from the kernel, not measured yet"),
             Self::LeftLost { from, cause, on } => write!(f, "left {from}: {cause}; on {on}"),
@@ -141,6 +245,19 @@ impl fmt::Display for Reason {
             }
             Self::NothingUsable { why } => write!(f, "no usable uplink: left to the main table ({})", Causes(why)),
         }
+    }
+}
+
+/// `NTT (3), IIJ (1)`.
+struct Shares<'a>(&'a [(Label, u8)]);
+
+impl fmt::Display for Shares<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (label, weight)) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            write!(f, "{separator}{label} (weight {weight})")?;
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn candidates(field: &Field<'_>, chosen: Option<UplinkId>) -> Vec<Can
         .map(|runner| Candidate {
             uplink: runner.uplink(),
             standing: runner.standing(),
+            qualified: runner.qualified(),
             state: runner.state(),
             usable: usable(&runner),
             verdict: verdict(field, &runner, chosen),
@@ -34,7 +35,9 @@ fn verdict(field: &Field<'_>, runner: &Runner<'_>, chosen: Option<UplinkId>) -> 
         None => format!("not attached: {}", runner.cause()),
         Some(path) => format!("{}, {}", path.state, path.evidence),
     };
+    let rule = field.policy.rule.as_deref().unwrap_or_default();
     let place = match runner.standing() {
+        Standing::Rule => format!("preferred #{} (rule {rule})", runner.rank + 1),
         Standing::MarketOverride => {
             format!("preferred #{} (override for {})", runner.rank + 1, field.policy.market)
         }
@@ -50,6 +53,6 @@ fn verdict(field: &Field<'_>, runner: &Runner<'_>, chosen: Option<UplinkId>) -> 
 fn returns(field: &Field<'_>, runner: &Runner<'_>, chosen: Option<UplinkId>) -> Option<String> {
     let chosen = field.runner(chosen?)?;
     let waits = runner.rank < chosen.rank && runner.is(PathState::Up);
-    let up_for = field.now.since(runner.since());
+    let up_for = field.now().since(runner.since());
     waits.then(|| format!("; taken when up for {}: {} so far", Seconds(field.policy.return_after), Seconds(up_for)))
 }

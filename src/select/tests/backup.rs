@@ -95,5 +95,5 @@ fn the_uplink_that_was_left_degraded_becomes_the_backup() {
 #[test]
 fn memory_is_what_the_decision_says() {
     let decision = decided([down(), up(50.0), up(50.0)], &with_backup(NTT, KDDI));
-    assert_eq!(decision.memory(), Memory { chosen: Some(KDDI), backup: Some(IIJ), since: NOW });
+    assert_eq!(decision.memory(), Memory { chosen: Some(KDDI), backup: Some(IIJ), since: NOW, ..Memory::default() });
 }

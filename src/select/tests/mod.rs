@@ -12,7 +12,7 @@ mod zones;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Decision, Memory, PathInput, Policy, Qualification, Unattached, decide};
+use super::{Decision, Memory, PathInput, Policies, Policy, Qualification, Unattached, decide};
 use crate::{
     config::{
         Config, Control, Destinations, Fallback, Isp, Kernel, Microsoft365, Microsoft365Source, Mode, NextHopSpec,
@@ -116,7 +116,7 @@ fn all_qualified(config: &Config) -> Vec<Qualification> {
 
 /// The policy of `config`, with every ISP qualified.
 fn policy_of(config: &Config) -> Policy {
-    Policy::ranked(config, &[], all_qualified(config))
+    Policies::ranked(config, &[], all_qualified(config)).of(None).clone()
 }
 
 fn policy() -> Policy {
@@ -172,7 +172,7 @@ fn unattached() -> PathInput {
 }
 
 fn on(uplink: UplinkId) -> Memory {
-    Memory { chosen: Some(uplink), backup: None, since: ago(500.0) }
+    Memory { chosen: Some(uplink), since: ago(500.0), ..Memory::default() }
 }
 
 /// Decides at `NOW` with one path for each of NTT, KDDI and IIJ.

@@ -4,8 +4,7 @@ use super::{config, isp, uplink};
 use crate::{
     config::{Config, Fallback},
     domain::{IspId, UplinkId},
-    partners::Registry,
-    select::{Policy, Standing},
+    select::{Policies, Standing},
 };
 
 const NTT: IspId = IspId(0);
@@ -26,8 +25,8 @@ fn fleet(market: &str) -> Config {
     config
 }
 
-fn resolve(config: &Config) -> Policy {
-    Policy::resolve(config, Registry::bundled())
+fn resolve(config: &Config) -> Policies {
+    Policies::resolve(config)
 }
 
 /// The uplinks that may be used, best first, by name and standing.
@@ -35,7 +34,7 @@ fn order(config: &Config) -> Vec<(&str, Standing)> {
     let open = |(uplink, standing): &(UplinkId, Standing)| {
         (*standing != Standing::Excluded).then(|| (config.uplink(*uplink).name.as_str(), *standing))
     };
-    resolve(config).order().iter().filter_map(open).collect()
+    resolve(config).of(None).order().iter().filter_map(open).collect()
 }
 
 use Standing::{Fallback as Fell, GlobalPreference as Global, MarketOverride as Override};
@@ -115,7 +114,7 @@ fn an_unqualified_isp_stands_only_when_that_is_allowed_and_with_a_note() {
     config.policy.preferred = vec![KORDIA, NTT];
     config.policy.allow_unqualified = true;
     assert_eq!(order(&config)[0], ("kordia", Global));
-    let note = resolve(&config).entries[0].note.clone().unwrap();
+    let note = resolve(&config).of(None).entries[0].note.clone().unwrap();
     assert!(note.starts_with("Kordia is not a qualified partner in Japan"), "{note}");
     assert!(note.ends_with("allowed by `allow_unqualified`"), "{note}");
 }
@@ -135,7 +134,7 @@ fn an_isp_named_twice_stands_where_it_is_named_first() {
     let mut config = fleet("Japan");
     config.policy.markets.insert("Japan".to_owned(), vec![NTT]);
     assert_eq!(order(&config), [("ntt-1", Override), ("ntt-2", Override)]);
-    assert_eq!(resolve(&config).order().len(), 5, "every uplink once");
+    assert_eq!(resolve(&config).of(None).order().len(), 5, "every uplink once");
 }
 
 #[test]

@@ -2,7 +2,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{Memory, NOW, PathInput, Policy, Qualification, Unattached, config, exchange, isp, path, uplink};
+use super::{
+    Memory, NOW, PathInput, Policies, Policy, Qualification, Unattached, config, exchange, isp, path, uplink,
+};
 use crate::{
     config::Fallback,
     domain::{BootTime, IspId, PathState, UplinkId},
@@ -25,7 +27,8 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             config.policy.treatment.fallback = if any { Fallback::Any } else { Fallback::None };
             config.policy.allow_unqualified = allow_unqualified;
             let qualify = |qualified| Qualification { qualified, reason: "by chance".to_owned() };
-            Policy::ranked(&config, &first, qualified.into_iter().map(qualify).collect())
+            let qualified = qualified.into_iter().map(qualify).collect();
+            Policies::ranked(&config, &first, qualified).of(None).clone()
         },
     )
 }
@@ -48,6 +51,7 @@ fn any_memory() -> impl Strategy<Value = Memory> {
         chosen,
         backup,
         since: BootTime(Duration::from_secs(1)),
+        ..Memory::default()
     })
 }
 
