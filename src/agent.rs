@@ -58,8 +58,8 @@ use self::{
     users::Users,
 };
 use crate::{
-    catalogue::{Catalogue, CatalogueError},
-    clock::boot_time,
+    catalogue::{Catalogue, CatalogueError, Rules},
+    clock::{boot_time, wall_time_of_boot},
     config::{Config, Mode, OnStop},
     domain::{BootTime, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
     kernel::{Doubt, KernelError, watch_router},
@@ -121,7 +121,10 @@ pub fn run(mut config: Config) -> Result<(), AgentError> {
     if config.kernel.mode == Mode::Enforce {
         privilege::require_net_admin()?;
     }
-    let catalogue = Catalogue::load(&config.destinations)?;
+    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config))?;
+    for tie in catalogue.ties() {
+        log::warn!("{}; the first one is applied", tie.in_words(&config.policy.rules));
+    }
     let trust = measuring::trust(&mut config.probe)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -182,6 +185,7 @@ impl Agent {
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
         look_at_name_servers(&mut engine);
+        engine.set_clock(wall_time_of_boot());
 
         let (router_sender, router) = watch::channel(Arc::new(RouterState::default()));
         let (doubt_sender, doubt) = watch::channel(Doubt::default());
@@ -262,6 +266,7 @@ impl Agent {
     /// Name servers change with the lease of an uplink.
     fn look_around(&mut self) {
         look_at_name_servers(&mut self.engine);
+        self.engine.set_clock(wall_time_of_boot());
         self.list_paths();
         self.router_changed();
     }

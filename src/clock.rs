@@ -1,10 +1,13 @@
 //! The two clocks of the machine, read at the edges only.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::BootTime;
+
+/// The start of 2025.
+const OLDEST: Duration = Duration::from_secs(1_735_689_600);
 
 /// Time since boot, suspend included (`CLOCK_BOOTTIME`).
 pub fn boot_time() -> BootTime {
@@ -14,6 +17,12 @@ pub fn boot_time() -> BootTime {
 /// Time for which the machine was awake since it booted (`CLOCK_MONOTONIC`).
 pub fn awake_time() -> Duration {
     read(ClockId::Monotonic)
+}
+
+/// Time between 1970 and the boot, by the wall clock; none while that is not set: it shows a time before this program was.
+pub fn wall_time_of_boot() -> Option<Duration> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    (now > OLDEST).then(|| now.saturating_sub(boot_time().0))
 }
 
 fn read(clock: ClockId) -> Duration {

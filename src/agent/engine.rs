@@ -7,22 +7,27 @@ mod measured;
 mod router;
 mod targets;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::Ipv6Net;
 
 use super::{aside::Aside, roster::Roster};
 use crate::{
     catalogue::Catalogue,
-    config::Config,
+    config::{Config, Treatment},
     domain::{
         BootTime, Class, ClassId, EventKind, Family, IfIndex, Interest, LocalRoute, PathState, PrefixSet, Target,
-        UplinkAttachment, UplinkId, ZoneId,
+        TimeOfDay, UplinkAttachment, UplinkId, ZoneId,
     },
     plan::{Fib, Layout, Placement},
     probe::{self, ProbePath},
     quality::{PathQuality, Thresholds, Transition, UplinkWatch},
-    select::{self, Decision, Memory, PathInput, Policies, SetAside, Unattached, Zones},
+    select::{self, Decision, Memory, Moment, PathInput, Policies, SetAside, Unattached, Zones},
 };
 
 pub(super) use router::usable;
@@ -59,6 +64,8 @@ pub struct Engine {
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     /// What is measured for each class of the catalogue.
     pub(super) targets: BTreeMap<ClassId, Arc<[Target]>>,
+    /// Time between 1970 and the boot, once the clock is set.
+    wall_time_of_boot: Option<Duration>,
     /// Name servers to ask through the uplinks.
     resolvers: Arc<[IpAddr]>,
     /// What each class's first decision goes on from; later ones go on from the decision before.
@@ -75,7 +82,7 @@ impl Engine {
         let zones = Zones::resolve(&config.uplinks);
         let roster = Roster::new(catalogue.classes(), &zones);
         let layout = Layout::new(&config.kernel, roster.classes(), &names);
-        let thresholds = Thresholds::of(&config);
+        let thresholds = |class: &Class| Thresholds { sla: treatment(&config, class).sla, ..Thresholds::of(&config) };
         let interest = Arc::new(Interest {
             destinations: catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
             interfaces: config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),
@@ -89,7 +96,7 @@ impl Engine {
         for class in catalogue.classes() {
             let of_class = targets::of_class(&config.probe, &catalogue, class);
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
-                paths.insert((class.id.clone(), id), PathQuality::new(thresholds, Arc::clone(&of_class), now));
+                paths.insert((class.id.clone(), id), PathQuality::new(thresholds(class), Arc::clone(&of_class), now));
             }
             targets.insert(class.id.clone(), of_class);
         }
@@ -117,6 +124,7 @@ impl Engine {
             proofs: BTreeMap::new(),
             decisions: BTreeMap::new(),
             targets,
+            wall_time_of_boot: None,
             resolvers: Arc::from([]),
             starts,
             version: 0,
@@ -131,6 +139,11 @@ impl Engine {
     /// Names addresses that are never steered; taken into account with the next picture of the router.
     pub fn protect(&mut self, protected: Vec<SetAside>) {
         self.protected = protected;
+    }
+
+    /// Tells the time between 1970 and the boot, if the clock is set; taken into account with the next decisions.
+    pub fn set_clock(&mut self, wall_time_of_boot: Option<Duration>) {
+        self.wall_time_of_boot = wall_time_of_boot;
     }
 
     /// Names the servers at which names of targets are looked up, through each uplink.
@@ -152,9 +165,20 @@ impl Engine {
         }
     }
 
-    /// Looks at every class again: after news of the router, and when a hold time ends.
+    /// Looks again at the classes whose hold times end, and at those of paths that time alone changes.
     pub fn review(&mut self, now: BootTime) -> Vec<EventKind> {
-        let mut events = self.review_paths(now);
+        let (changed, mut events) = self.review_paths(now);
+        let is_due = |decision: &&Decision| decision.review_at.is_some_and(|at| at <= now);
+        let mut due: BTreeSet<ClassId> =
+            self.decisions.values().filter(is_due).map(|decision| decision.class.clone()).collect();
+        due.extend(changed.iter().flat_map(|class| self.roster.decided_by(class)).cloned());
+        events.extend(due.iter().flat_map(|class| self.decide(class, now)));
+        events
+    }
+
+    /// Decides every class: after news of the router.
+    fn decide_all(&mut self, now: BootTime) -> Vec<EventKind> {
+        let (_, mut events) = self.review_paths(now);
         let classes: Vec<ClassId> = self.roster.classes().iter().map(|class| class.id.clone()).collect();
         events.extend(classes.iter().flat_map(|class| self.decide(class, now)));
         events
@@ -232,13 +256,19 @@ impl Engine {
             Some(before) => before.memory(),
             None => self.starts.get(id).cloned().unwrap_or_default(),
         };
-        let decision = select::decide(self.policies.of(class.rule), class, &inputs, &memory, now);
+        let decision = select::decide(self.policies.of(class.rule), class, &inputs, &memory, self.moment(now));
         let events = self.decision_events(class, &memory, &decision);
-        if (memory.chosen, memory.backup) != (decision.chosen, decision.backup) {
+        let after = decision.memory();
+        if (memory.chosen, &memory.also, memory.backup) != (after.chosen, &after.also, after.backup) {
             self.version += 1;
         }
         self.decisions.insert(id.clone(), decision);
         events
+    }
+
+    fn moment(&self, now: BootTime) -> Moment {
+        let of_day = |boot: Duration| TimeOfDay::of_unix(boot.saturating_add(now.0), self.config.site.utc_offset);
+        Moment { at: now, of_day: self.wall_time_of_boot.map(of_day) }
     }
 
     fn inputs(&self, class: &Class) -> BTreeMap<UplinkId, PathInput> {
@@ -262,13 +292,15 @@ impl Engine {
         let name = |id: UplinkId| self.config.uplink(id).name.clone();
         let isp = |id: UplinkId| self.config.isp_name_of(id).to_owned();
         let mut events = Vec::new();
-        if memory.chosen != decision.chosen {
+        let before: Vec<UplinkId> = memory.chosen.into_iter().chain(memory.also.iter().copied()).collect();
+        let now: Vec<UplinkId> = decision.shares.iter().map(|share| share.uplink).collect();
+        if before != now {
             events.push(EventKind::PrefixActivePath {
                 class: class.id.clone(),
                 prefixes: class.prefixes.len(),
-                from: memory.chosen.map(name),
-                to: decision.chosen.map(name),
-                isp: decision.chosen.map(isp),
+                from: self.config.names_of(&before),
+                to: self.config.names_of(&now),
+                isp: self.config.isp_names_of(&now),
                 reason: decision.reason.to_string(),
             });
         }
@@ -302,6 +334,12 @@ impl Engine {
             .min()
             .unwrap_or(PathState::Down)
     }
+}
+
+/// How the configuration treats a class.
+fn treatment<'a>(config: &'a Config, class: &Class) -> &'a Treatment {
+    let rule = class.rule.and_then(|rule| config.policy.rules.get(usize::from(rule.0)));
+    rule.map_or(&config.policy.treatment, |rule| &rule.treatment)
 }
 
 #[cfg(test)]

@@ -32,14 +32,15 @@ pub fn reports(engine: &Engine, known: Option<&Handshakes>, now: BootTime) -> Ve
 
 fn view(engine: &Engine, class: &ClassId, uplink: UplinkId, path: &PathQuality, now: BootTime) -> PathView {
     let figures = path.figures();
-    let chosen = engine.decisions.get(class).and_then(|decision| decision.chosen);
+    let decision = engine.decisions.get(class);
+    let in_charge = decision.is_some_and(|it| it.shares.iter().any(|share| share.uplink == uplink));
     let measurable = engine.targets.get(class).is_some_and(|targets| !targets.is_empty());
     PathView {
         uplink: engine.config.uplink(uplink).name.clone(),
         isp: engine.config.isp_name_of(uplink).to_owned(),
         class: class.clone(),
         state: path.state(),
-        selected: chosen == Some(uplink),
+        selected: in_charge,
         rtt_min_ms: figures.rtt_min.map(milliseconds),
         rtt_ms: figures.rtt_median.map(milliseconds),
         rtt_p95_ms: figures.rtt_p95.map(milliseconds),

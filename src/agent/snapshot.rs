@@ -183,7 +183,8 @@ fn class_view(
 ) -> ClassView {
     let config = &engine.config;
     let name = |id: UplinkId| config.uplink(id).name.clone();
-    let chosen = decision.and_then(|decision| decision.chosen);
+    let in_charge: Vec<UplinkId> =
+        decision.iter().flat_map(|decision| &decision.shares).map(|share| share.uplink).collect();
     let listed = engine.roster.measured_as(&class.id).map_or(&class.id, |listed| &listed.id);
     let kept = || engine.aside.of_class(listed);
     ClassView {
@@ -193,8 +194,8 @@ fn class_view(
         region: class.region.clone(),
         prefixes: class.prefixes.len(),
         routes: engine.layout.routes(&class.id).len(),
-        uplink: chosen.map(name),
-        isp: chosen.map(|id| config.isp_name_of(id).to_owned()),
+        uplink: config.names_of(&in_charge),
+        isp: config.isp_names_of(&in_charge),
         backup: decision.and_then(|decision| decision.backup).map(name),
         reason: decision.map_or_else(|| "the router was not read yet".to_owned(), |found| found.reason.to_string()),
         since_s: decision.map_or(0, |decision| now.since(decision.since).as_secs()),

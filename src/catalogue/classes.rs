@@ -112,7 +112,7 @@ impl Catalogue {
         let mut formed: BTreeMap<ClassId, (Class, Vec<usize>)> = BTreeMap::new();
         for (draft, (mould, prefixes)) in drafts.list.into_iter().enumerate() {
             let Some(key) = self.keys.get(mould.key as usize) else { continue };
-            let class = class(key, mould, prefixes, rules);
+            let class = class(key, &mould, prefixes, rules);
             // A tag that is decided by region, and one of a region of it, come to the same.
             let (whole, of) = formed
                 .entry(class.id.clone())
@@ -164,7 +164,7 @@ fn home(kind: &mut Ready<'_>, prefix: IpNet, drafts: &mut Drafts, ties: &mut Vec
     position
 }
 
-fn class(key: &ClassKey, mould: Mould, prefixes: Vec<IpNet>, rules: &Rules) -> Class {
+fn class(key: &ClassKey, mould: &Mould, prefixes: Vec<IpNet>, rules: &Rules) -> Class {
     let region = mould.region.as_ref().or(key.region.as_ref());
     let partial = |rule: &RuleId| rules.splits(*rule, key.tag.as_deref(), region.is_some());
     let part = mould.rule.filter(partial).and_then(|rule| rules.name(rule));

@@ -70,7 +70,7 @@ fn policy(to: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(to, "allow_unqualified = {}", policy.allow_unqualified)?;
     writeln!(to, "leave_after = \"{}\"", in_units(policy.treatment.leave_after))?;
     writeln!(to, "return_after = \"{}\"", in_units(policy.treatment.return_after))?;
-    writeln!(to, "\n[policy.treatment.sla]")?;
+    writeln!(to, "\n[policy.sla]")?;
     let rtt = policy.treatment.sla.rtt.map_or_else(|| OFF.to_owned(), in_units);
     let loss = policy.treatment.sla.loss.map_or_else(|| OFF.to_owned(), in_percent);
     writeln!(to, "rtt = \"{rtt}\"\nloss = \"{loss}\"")?;

@@ -424,10 +424,32 @@ impl Config {
         (0..self.uplinks.len() as u16).map(UplinkId)
     }
 
+    /// Names of several uplinks that are one thing together, in file order: `wan0+wan1`; nothing when there is none.
+    pub fn names_of(&self, ids: &[UplinkId]) -> Option<String> {
+        joined(ids, |id| &self.uplink(id).name)
+    }
+
+    /// Names of the ISPs of several uplinks, each once: `ntt+kddi`; nothing when there is none.
+    pub fn isp_names_of(&self, ids: &[UplinkId]) -> Option<String> {
+        joined(ids, |id| self.isp_name_of(id))
+    }
+
     /// Name of the ISP of an uplink.
     pub fn isp_name_of(&self, id: UplinkId) -> &str {
         &self.isp(self.uplink(id).isp).name
     }
+}
+
+fn joined<'a>(ids: &[UplinkId], name: impl Fn(UplinkId) -> &'a str) -> Option<String> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let mut names: Vec<&str> = Vec::new();
+    for name in sorted.into_iter().map(name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| names.join("+"))
 }
 
 impl Uplink {

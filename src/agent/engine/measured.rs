@@ -40,11 +40,14 @@ impl Engine {
         events
     }
 
-    /// Looks at what time alone changes in paths: the ends of hold-downs and of damping.
-    pub(super) fn review_paths(&mut self, now: BootTime) -> Vec<EventKind> {
+    /// Looks at what time alone changes in paths, the ends of hold-downs and of damping; the classes whose paths changed.
+    pub(super) fn review_paths(&mut self, now: BootTime) -> (BTreeSet<ClassId>, Vec<EventKind>) {
         let due = self.paths.iter_mut().filter(|(_, path)| path.wakes_at().is_some_and(|at| at <= now));
         let changes: Vec<_> = due.filter_map(|(key, path)| Some((key.clone(), path.review(now)?))).collect();
-        changes.into_iter().map(|((class, uplink), change)| self.path_event(&class, uplink, change)).collect()
+        let classes = changes.iter().map(|((class, _), _)| class.clone()).collect();
+        let events =
+            changes.into_iter().map(|((class, uplink), change)| self.path_event(&class, uplink, change)).collect();
+        (classes, events)
     }
 
     /// What all paths of the uplink say together, if the result changes it.

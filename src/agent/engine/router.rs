@@ -30,7 +30,7 @@ impl Engine {
         events.extend(self.set_aside(router));
         self.look_at_routes_of_uplinks(router);
         events.extend(self.cut_short(router, now));
-        events.extend(self.review(now));
+        events.extend(self.decide_all(now));
         events
     }
 
