@@ -99,7 +99,7 @@ fn classes_share_out_the_same_prefixes_whatever_the_rules() {
 
 #[test]
 fn the_longest_prefix_named_beats_a_tag_and_that_a_region_and_that_a_service() {
-    let rules = vec![
+    let rules = [
         ("site", Match { markets: words(&["Oceania"]), ..Match::default() }),
         ("category", Match { categories: vec![Category::Optimize], ..Match::default() }),
         ("service", Match { services: words(&["AzureCloud"]), ..Match::default() }),
