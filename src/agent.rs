@@ -8,6 +8,7 @@
 //! | [`Reconciler`] | our part of the kernel | orders, `Doubt` | [`FibStatus`] (watch) |
 //! | `flows` | entries of moved flows | what the kernel holds (watch), `RouterState` | [`FlowsStatus`] (watch) |
 //! | `passive::run` | packet socket | handshakes on the uplinks | figures (watch), measured (mpsc 16; full: let go) |
+//! | `recording` (a thread) | recording files | samples, attachments (4096; full: dropped, counted) | – |
 //! | `telemetry::run` | queue, connection | records, snapshot | its status (watch) |
 //! | `conflicts` | – | kernel, files, once | what stands in the way (mpsc 1, one message) |
 //! | `local` | control socket | snapshot | requests (mpsc 16; full: the client is told) |
@@ -66,6 +67,7 @@ use crate::{
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
     plan::Fib,
     probe::{ProbePath, TrustAnchors, TrustError},
+    recording::{self, Recorder},
 };
 
 /// How often figures that change with every probe are shown anew.
@@ -166,6 +168,7 @@ struct Agent {
     orders: watch::Sender<Option<Order>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     reporting: Reporting,
+    recorder: Recorder,
     flows: MovedFlowsWatch,
     users: Option<Users>,
 }
@@ -192,6 +195,7 @@ impl Agent {
         let watcher =
             tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
+        let recorder = recording::start(&config, &catalogue, |class| engine.targets.get(class).cloned(), started);
         let Measuring { paths, samples, ports } = measuring::start(&config.probe, trust);
         let users = users::start(&config, catalogue, ports);
 
@@ -222,6 +226,7 @@ impl Agent {
             orders,
             snapshots,
             reporting,
+            recorder,
             flows,
             users,
         };
@@ -274,7 +279,9 @@ impl Agent {
     fn router_changed(&mut self) {
         let router = Arc::clone(&self.router_now.borrow());
         let before = self.engine.version();
-        let events = self.engine.router_changed(&router, boot_time());
+        let now = boot_time();
+        self.recorder.router_changed(&self.engine.config, &router, now);
+        let events = self.engine.router_changed(&router, now);
         if self.engine.version() != before {
             self.list_paths();
         }
@@ -294,14 +301,19 @@ impl Agent {
     /// Takes this sample and those that wait behind it, so that a black hole that all classes meet at once is answered
     /// by one order.
     fn sampled(&mut self, first: &ProbeSample, waiting: &mut mpsc::Receiver<ProbeSample>) {
-        let mut events = self.engine.sampled(first, boot_time());
-        self.reporting.sample(first);
+        let mut events = self.take(first);
         for _ in 0..SAMPLES_AT_ONCE {
             let Ok(sample) = waiting.try_recv() else { break };
-            events.extend(self.engine.sampled(&sample, boot_time()));
-            self.reporting.sample(&sample);
+            events.extend(self.take(&sample));
         }
         self.decided(events);
+    }
+
+    fn take(&mut self, sample: &ProbeSample) -> Vec<EventKind> {
+        let now = boot_time();
+        self.reporting.sample(sample);
+        self.recorder.sample(sample, now);
+        self.engine.sampled(sample, now)
     }
 
     fn review(&mut self) {
@@ -465,6 +477,7 @@ impl Agent {
             Ok(Err(reason)) => log::error!("not everything was withdrawn: {reason}; run `peerward withdraw`"),
             Err(_) => log::error!("the kernel was not brought to its last state in time; run `peerward withdraw`"),
         }
+        self.recorder.end(GOODBYE).await;
         drop(self.reporting);
         if let Some(reporter) = tasks.reporter
             && timeout(GOODBYE, reporter).await.is_err()

@@ -10,7 +10,7 @@
 //! 5. [`select`] decides which uplink each class uses, and why.
 //! 6. [`plan`] turns decisions into the FIB that the kernel should hold, and into the difference from what it holds;
 //!    [`kernel`] applies it.
-//! 7. [`telemetry`] reports upstream; [`local`] and [`cli`] show people.
+//! 7. [`telemetry`] reports upstream; [`recording`] keeps what was measured; [`local`] and [`cli`] show people.
 //!
 //! [`doctor`] looks for what stands in the way of all this, at start and on request.
 //!
@@ -33,5 +33,6 @@ pub mod passive;
 pub mod plan;
 pub mod probe;
 pub mod quality;
+pub mod recording;
 pub mod select;
 pub mod telemetry;

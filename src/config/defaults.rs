@@ -44,6 +44,8 @@ pub(super) const PASSIVE: bool = false;
 
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;
+/// Two days and more of three ISPs and ten classes, in two files.
+pub(super) const RECORDING_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An empty or half-read `[kernel]` must never write.
 pub(super) const MODE: Mode = Mode::Observe;

@@ -36,6 +36,10 @@ fn write(to: &mut String, config: &Config) -> std::fmt::Result {
         writeln!(to, "ca = {}\ncert = {}\nkey = {}", path(&report.ca), path(&report.cert), path(&report.key))?;
         writeln!(to, "interval = \"{}\"\nqueue_bytes = {}", in_units(report.interval), report.queue_bytes)?;
     }
+    if let Some(recording) = &config.recording {
+        writeln!(to, "\n[recording]\nfile = {}", path(&recording.file))?;
+        writeln!(to, "max_bytes = {}", recording.max_bytes)?;
+    }
     kernel(to, config)?;
     writeln!(to, "\n[control]\nsocket = {}", path(&config.control.socket))
 }

@@ -25,7 +25,8 @@ pub use finding::{ConfigError, Finding};
 pub use model::{
     Config, Control, DayWindow, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Margin, Match,
     Microsoft365, Microsoft365Source, Mode, MovedFlows, NextHopSpec, OnStop, Order, Percentile, Place, Policy, Probe,
-    Profile, RegionMatch, Report, Rule, ServiceTags, Site, Sla, StaticList, Strategy, Treatment, TrustSource, Uplink,
+    Profile, Recording, RegionMatch, Report, Rule, ServiceTags, Site, Sla, StaticList, Strategy, Treatment,
+    TrustSource, Uplink,
 };
 pub(crate) use suggestion::{quoted, suggest};
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub probe: Probe,
     /// `[report]`; absent means nothing is reported upstream.
     pub report: Option<Report>,
+    /// `[recording]`; absent means nothing is recorded.
+    pub recording: Option<Recording>,
     /// `[kernel]`.
     pub kernel: Kernel,
     /// `[control]`.
@@ -288,6 +290,15 @@ pub struct Endpoint {
     pub port: u16,
     /// Path before `/v1/…`, without a slash at its end.
     pub path: String,
+}
+
+/// `[recording]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// File that samples are written to; the one before it has `.1` at the end of its name.
+    pub file: PathBuf,
+    /// Bound of each of the two, in bytes.
+    pub max_bytes: u64,
 }
 
 /// `[kernel]`.

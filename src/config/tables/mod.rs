@@ -9,6 +9,7 @@ mod kernel;
 mod once;
 mod policy;
 mod probe;
+mod recording;
 mod report;
 mod site;
 
@@ -46,6 +47,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     let destinations = destinations::read(root.section("destinations"), &base);
     let probe = probe::read(root.section("probe"), &destinations, &base);
     let report = root.optional_section("report").map(|section| report::read(section, &base));
+    let recording = root.optional_section("recording").map(|section| recording::read(section, &base));
     let kernel = kernel::read(root.section("kernel"));
     let control = control::read(root.section("control"));
     root.finish();
@@ -57,6 +59,10 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
         Some(report) => Some(report?),
         None => None,
     };
+    let recording = match recording {
+        Some(recording) => Some(recording?),
+        None => None,
+    };
     Some(Config {
         site: site?,
         registry: Arc::new(registry.clone()),
@@ -66,6 +72,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
         destinations,
         probe,
         report,
+        recording,
         kernel,
         control,
     })

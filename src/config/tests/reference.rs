@@ -68,5 +68,7 @@ fn it_states_the_defaults() {
     assert_eq!(reference.policy, Policy { preferred, markets, ..base.policy });
     let bare = "[report]\nendpoint = \"https://otel.example.net:4318\"\n\
                 ca = \"tls/ca.pem\"\ncert = \"tls/client.pem\"\nkey = \"tls/client.key\"\n";
+    let recording = "[recording]\nfile = \"/var/lib/peerward/samples.pwr.gz\"\n";
+    assert_eq!(parsed(&in_force()).recording, parsed(&format!("{BASE}{recording}")).recording);
     assert_eq!(parsed(&in_force()).report, parsed(&format!("{BASE}{bare}")).report);
 }

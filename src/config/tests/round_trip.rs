@@ -13,8 +13,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{
     super::{
         Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Report, ServiceTags, Site, Sla, StaticList,
-        Treatment, TrustSource, Uplink, effective, parse,
+        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Recording, Report, ServiceTags, Site, Sla,
+        StaticList, Treatment, TrustSource, Uplink, effective, parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
@@ -222,11 +222,13 @@ prop_compose! {
         policy in policy(isps.len()), isps in Just(isps), uplinks in Just(uplinks),
         site in (name(), market()).prop_map(|(name, market)| Site { name, market, utc_offset: 0 }),
         destinations in destinations(), probe in probe(), report in option::of(report()), kernel in kernel(),
+        recording in option::of((path(), 65_536..=1_073_741_824_u64)),
         socket in "/[a-z\"\\\\]{1,20}",
     ) -> Config {
         let control = Control { socket: socket.into() };
         let registry = Arc::new(Registry::bundled().clone());
-        Config { site, registry, isps, uplinks, policy, destinations, probe, report, kernel, control }
+        let recording = recording.map(|(file, max_bytes)| Recording { file, max_bytes });
+        Config { site, registry, isps, uplinks, policy, destinations, probe, report, recording, kernel, control }
     }
 }
 

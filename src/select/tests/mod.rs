@@ -104,6 +104,7 @@ fn config() -> Config {
             ..Probe::default()
         },
         report: None,
+        recording: None,
         kernel: Kernel { mode: Mode::Enforce, nexthop_base: 0x7000_0000, ..Kernel::default() },
         control: Control { socket: "/run/peerward.sock".into() },
     }
