@@ -9,12 +9,28 @@ use super::{
     hold::{Occasion, held},
 };
 
-/// All preferred uplinks that are up besides `chosen`, when that is one of them itself.
-pub(super) fn joined_by<'a>(field: &Field<'a>, chosen: Runner<'a>) -> Vec<Runner<'a>> {
-    if !field.policy.is_balanced() || !chosen.is_preferred() || !chosen.is(PathState::Up) {
-        return vec![chosen];
+/// All preferred uplinks that are up, when `chosen` is newly one of them and not the only one.
+pub(super) fn joined_by<'a>(field: &Field<'a>, chosen: Runner<'a>) -> Option<(Vec<Runner<'a>>, Reason)> {
+    let good = |runner: &Runner<'a>| runner.is_preferred() && runner.is(PathState::Up);
+    if !field.policy.is_balanced() || !good(&chosen) {
+        return None;
     }
-    field.runners().filter(|runner| runner.is_preferred() && runner.is(PathState::Up)).collect()
+    let members: Vec<Runner<'a>> = field.runners().filter(good).collect();
+    let reason = Reason::Balanced { over: shares(&members), apart: Vec::new() };
+    (members.len() > 1).then_some((members, reason))
+}
+
+/// Where none of those in charge is good and nothing better takes over: all that are as bad as the first stay with it.
+pub(super) fn staying_with<'a>(field: &Field<'a>, memory: &Memory, chosen: Runner<'a>) -> Vec<Runner<'a>> {
+    let stays = |runner: &Runner<'a>| {
+        runner.uplink() == chosen.uplink()
+            || (field.policy.is_balanced()
+                && chosen.is_preferred()
+                && memory.also.contains(&runner.uplink())
+                && runner.is_preferred()
+                && runner.is(chosen.state()))
+    };
+    field.runners().filter(stays).collect()
 }
 
 /// The members that stay, and those that join. None when none of those before can stay: then a first one is chosen as ever.
@@ -27,7 +43,8 @@ pub(super) fn rebalance<'a>(field: &Field<'a>, memory: &Memory) -> Option<Choice
     if firm.is_empty() {
         return None;
     }
-    let mut change = Change { reviews: Vec::new(), voluntary: false };
+    let measured = firm.iter().filter(|runner| field.being_measured(runner)).map(|runner| field.measured_by(runner));
+    let mut change = Change { reviews: measured.collect(), voluntary: false };
     let staying: Vec<Runner<'a>> = doubtful
         .into_iter()
         .filter(|runner| runner.is(PathState::Degraded) && !change.due(field, memory, runner, Occasion::Violation))
@@ -88,6 +105,6 @@ fn reason<'a>(field: &Field<'a>, memory: &Memory, members: &[Runner<'a>]) -> Rea
 }
 
 /// Members with their weights.
-pub(super) fn shares(members: &[Runner<'_>]) -> Vec<(super::Label, u8)> {
+fn shares(members: &[Runner<'_>]) -> Vec<(super::Label, u8)> {
     members.iter().map(|member| (member.label().clone(), member.weight())).collect()
 }

@@ -56,12 +56,11 @@ pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
     };
     if let [chosen] = choice.members[..] {
         choice.reviews.extend(hold_ends(field, chosen));
-        if memory.chosen != Some(chosen.uplink()) {
-            choice.members = balance::joined_by(field, chosen);
+        if memory.chosen == Some(chosen.uplink()) {
+            choice.members = balance::staying_with(field, memory, chosen);
+        } else if let Some((members, reason)) = balance::joined_by(field, chosen) {
+            (choice.members, choice.reason) = (members, reason);
         }
-    }
-    if choice.members.len() > 1 {
-        choice.reason = Reason::Balanced { over: balance::shares(&choice.members), apart: Vec::new() };
     }
     choice
 }

@@ -133,6 +133,11 @@ pub fn decide(
         (choice.members.iter()).map(|member| Share { uplink: member.uplink(), weight: member.weight() }).collect();
     let chosen = shares.first().map(|share| share.uplink);
     let backup = backup::choose(&field, &choice.members, memory, &mut choice.reviews);
+    let rivals = match chosen {
+        Some(chosen) if Some(chosen) != memory.chosen => field.rivals_of(chosen, &[]),
+        _ => field.rivals().to_vec(),
+    };
+    choice.reviews.extend(rivals.iter().map(|(_, since)| *since + policy.return_after));
     let others: Vec<UplinkId> = shares.iter().skip(1).map(|share| share.uplink).collect();
     let stays = chosen == memory.chosen && others == memory.also;
     Decision {
@@ -143,7 +148,7 @@ pub fn decide(
         reason: choice.reason,
         since: if stays { memory.since } else { now },
         candidates: verdict::candidates(&field, chosen),
-        rivals: if chosen == memory.chosen { field.rivals().to_vec() } else { Vec::new() },
+        rivals,
         moves: if choice.voluntary && !stays {
             hold::remembered(&memory.moves, policy.moves_per_hour, now)
         } else {

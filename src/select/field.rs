@@ -129,7 +129,7 @@ impl<'a> Field<'a> {
             .map(|(rank, entry)| Runner { entry, path: paths.get(&entry.uplink), rank })
             .collect();
         let mut field = Self { policy, moment, runners, rivals: Vec::new() };
-        field.rivals = field.rivals_of(memory);
+        field.rivals = memory.chosen.map(|chosen| field.rivals_of(chosen, &memory.rivals)).unwrap_or_default();
         field
     }
 
@@ -229,17 +229,18 @@ impl<'a> Field<'a> {
         (!runner.is_preferred() && self.is_by_merit(), rtt, runner.rank)
     }
 
-    fn rivals_of(&self, memory: &Memory) -> Vec<(UplinkId, BootTime)> {
+    /// Those that are faster than `chosen` by the margin, and since when, as far as that was known.
+    pub fn rivals_of(&self, chosen: UplinkId, known: &[(UplinkId, BootTime)]) -> Vec<(UplinkId, BootTime)> {
         let Ranking::Fastest(margin) = self.policy.ranking else { return Vec::new() };
-        let current = memory.chosen.and_then(|uplink| self.runner(uplink)).filter(Runner::is_preferred);
+        let current = self.runner(chosen).filter(Runner::is_preferred);
         let Some(rtt) = current.and_then(|current| current.rtt()) else { return Vec::new() };
         let ahead = |runner: &Runner<'a>| {
-            Some(runner.uplink()) != memory.chosen
+            runner.uplink() != chosen
                 && runner.is_preferred()
                 && runner.is(PathState::Up)
                 && runner.rtt().is_some_and(|faster| is_faster(faster, rtt, margin))
         };
-        let known = |uplink| memory.rivals.iter().find(|(rival, _)| *rival == uplink).map(|(_, since)| *since);
+        let known = |uplink| known.iter().find(|(rival, _)| *rival == uplink).map(|(_, since)| *since);
         let rivals = self.runners().filter(ahead).map(|runner| runner.uplink());
         rivals.map(|uplink| (uplink, known(uplink).unwrap_or(self.now()))).collect()
     }

@@ -2,7 +2,10 @@
 
 mod attachment;
 mod backup;
+mod balanced;
 mod choice;
+mod fastest;
+mod hold;
 mod policy;
 mod properties;
 mod set_aside;
