@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::model::{Fallback, Mode, MovedFlows, OnStop, Profile, TrustSource};
+use super::model::{Fallback, Margin, Mode, MovedFlows, OnStop, Percentile, Profile, TrustSource};
 use crate::domain::Category;
+
+pub(super) const UTC_OFFSET: i16 = 0;
 
 pub(super) const REQUIRE_ROUTE: bool = false;
 
@@ -14,10 +16,16 @@ pub(super) const RETURN_AFTER: Duration = Duration::from_secs(60);
 pub(super) const STAY_AT_LEAST: Duration = Duration::ZERO;
 /// Twice as many as a path that fails and heals every ten minutes asks for.
 pub(super) const MOVES_PER_HOUR: u32 = 12;
+/// What a path must be faster by: less is within what the RTT of one path swings in a minute.
+pub(super) const MARGIN: Margin = Margin { difference: Duration::from_millis(5), share: 0.1 };
 pub(super) const SLA_RTT: Option<Duration> = None;
+pub(super) const SLA_PERCENTILE: Percentile = Percentile(50);
+pub(super) const SLA_JITTER: Option<Duration> = None;
 pub(super) const SLA_LOSS: Option<f64> = Some(0.02);
+pub(super) const SLA_WINDOW: Option<Duration> = None;
 
 pub(super) const CATEGORIES: [Category; 2] = [Category::Optimize, Category::Allow];
+pub(super) const BY_REGION: bool = false;
 
 pub(super) const PROFILE: Profile = Profile::Normal;
 /// Mean time between two probes of a path that is well, by profile.

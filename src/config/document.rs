@@ -61,9 +61,8 @@ impl<'t> Document<'t> {
         let mut lines = BTreeSet::new();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let line = self.text.get(..span.start).map_or(0, |before| before.matches('\n').count());
             // One broken line makes the parser stumble several times.
-            if lines.insert(line) {
+            if lines.insert(self.line(&span)) {
                 let said = error.message().lines().next().unwrap_or_default();
                 let fix = match said {
                     "duplicate key" => "write it once; tables of a list have two brackets each: [[isp]]",
@@ -85,6 +84,11 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// The line at which something starts, from 1.
+    pub fn line(&self, span: &Range<usize>) -> usize {
+        self.text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1
+    }
+
     pub fn into_error(self) -> ConfigError {
         ConfigError::new(self.findings.into_inner(), self.omitted.get())
     }
@@ -95,6 +99,11 @@ impl<'t> Document<'t> {
 }
 
 impl<T> Placed<T> {
+    /// Where it stands, without itself.
+    pub fn place(&self) -> Placed<()> {
+        Placed { value: (), path: self.path.clone(), span: self.span.clone() }
+    }
+
     /// A finding about it.
     pub fn report(&self, document: &Document<'_>, wrong: Wrong) {
         document.report(self.span.as_ref(), self.path.clone(), wrong);

@@ -1,15 +1,20 @@
 //! A configuration as TOML, every default spelled out.
 
+mod policy;
+
 use std::{
     fmt::{Display, Write},
     path::Path,
 };
 
 use super::{
-    model::{Config, Fallback, Ipv6Source, Microsoft365Source, NextHopSpec, OnStop, TrustSource},
-    values::{OFF, in_codes, in_percent, in_units, is_plain},
+    model::{Config, Ipv6Source, Microsoft365Source, NextHopSpec, OnStop, Site, TrustSource},
+    values::{OFF, in_codes, in_hours, in_units, is_plain},
 };
-use crate::domain::{Check, IspId, Target};
+use crate::{
+    domain::{Check, Target},
+    partners::Addition,
+};
 
 /// Writes it so that it reads back to the same value.
 pub(super) fn effective(config: &Config) -> String {
@@ -20,9 +25,12 @@ pub(super) fn effective(config: &Config) -> String {
 }
 
 fn write(to: &mut String, config: &Config) -> std::fmt::Result {
-    writeln!(to, "[site]\nname = {}\nmarket = {}", quoted(&config.site.name), quoted(&config.site.market))?;
+    let Site { name, market, utc_offset } = &config.site;
+    writeln!(to, "[site]\nname = {}\nmarket = {}", quoted(name), quoted(market))?;
+    writeln!(to, "utc_offset = \"{}\"", in_hours(*utc_offset))?;
+    markets(to, config)?;
     isps(to, config)?;
-    policy(to, config)?;
+    policy::write(to, config)?;
     destinations(to, config)?;
     probe(to, config)?;
     if let Some(report) = &config.report {
@@ -44,6 +52,17 @@ fn write(to: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(to, "\n[control]\nsocket = {}", path(&config.control.socket))
 }
 
+fn markets(to: &mut String, config: &Config) -> std::fmt::Result {
+    for Addition { market, within, regions } in config.registry.additions() {
+        writeln!(to, "\n[[market]]\nname = {}", quoted(market))?;
+        if let Some(within) = within {
+            writeln!(to, "within = {}", quoted(within))?;
+        }
+        writeln!(to, "azure_regions = {}", list(regions.iter().map(|region| quoted(region))))?;
+    }
+    Ok(())
+}
+
 fn isps(to: &mut String, config: &Config) -> std::fmt::Result {
     for isp in &config.isps {
         writeln!(to, "\n[[isp]]\nname = {}", quoted(&isp.name))?;
@@ -59,27 +78,6 @@ fn isps(to: &mut String, config: &Config) -> std::fmt::Result {
             writeln!(to, "require_route = {}", uplink.require_route)?;
             writeln!(to, "ipv6_source = {}", ipv6_source(&uplink.ipv6_source))?;
         }
-    }
-    Ok(())
-}
-
-fn policy(to: &mut String, config: &Config) -> std::fmt::Result {
-    let policy = &config.policy;
-    let names = |ids: &[IspId]| list(ids.iter().map(|id| quoted(&config.isp(*id).name)));
-    let fallback = match policy.treatment.fallback {
-        Fallback::Any => "any",
-        Fallback::None => "none",
-    };
-    writeln!(to, "\n[policy]\npreferred = {}\nfallback = \"{fallback}\"", names(&policy.preferred))?;
-    writeln!(to, "allow_unqualified = {}", policy.allow_unqualified)?;
-    writeln!(to, "leave_after = \"{}\"", in_units(policy.treatment.leave_after))?;
-    writeln!(to, "return_after = \"{}\"", in_units(policy.treatment.return_after))?;
-    writeln!(to, "\n[policy.sla]")?;
-    let rtt = policy.treatment.sla.rtt.map_or_else(|| OFF.to_owned(), in_units);
-    let loss = policy.treatment.sla.loss.map_or_else(|| OFF.to_owned(), in_percent);
-    writeln!(to, "rtt = \"{rtt}\"\nloss = \"{loss}\"")?;
-    for (market, isps) in &policy.markets {
-        writeln!(to, "\n[policy.market.{}]\npreferred = {}", quoted(market), names(isps))?;
     }
     Ok(())
 }
@@ -101,6 +99,7 @@ fn destinations(to: &mut String, config: &Config) -> std::fmt::Result {
     if let Some(tags) = &config.destinations.service_tags {
         writeln!(to, "\n[destinations.service_tags]\nfile = {}", path(&tags.file))?;
         writeln!(to, "tags = {}", list(tags.tags.iter().map(|tag| quoted(tag))))?;
+        writeln!(to, "by_region = {}", tags.by_region)?;
     }
     for own in &config.destinations.static_lists {
         writeln!(to, "\n[[destinations.static]]\nname = {}", quoted(&own.name))?;

@@ -23,6 +23,8 @@ pub(super) struct Section<'d> {
     span: Option<Range<usize>>,
     table: DeTable<'d>,
     asked: Vec<&'static str>,
+    /// Those of them that are in the table.
+    had: Vec<&'static str>,
 }
 
 /// One value of the document, with its place.
@@ -37,13 +39,14 @@ pub(super) struct Item<'d> {
 impl<'d> Section<'d> {
     /// The top level.
     pub fn root(document: &'d Document<'d>, table: DeTable<'d>) -> Self {
-        Self { document, path: String::new(), span: None, table, asked: Vec::new() }
+        Self { document, path: String::new(), span: None, table, asked: Vec::new(), had: Vec::new() }
     }
 
     /// The value of a key, if it is there.
     pub fn take(&mut self, key: &'static str) -> Option<Item<'d>> {
         self.asked.push(key);
         let value = self.table.remove(key)?;
+        self.had.push(key);
         let path = join(&self.path, key);
         Some(Item { document: self.document, path, span: value.span(), value: value.into_inner() })
     }
@@ -101,6 +104,7 @@ impl<'d> Section<'d> {
             span: None,
             table: DeTable::new(),
             asked: Vec::new(),
+            had: Vec::new(),
         };
         self.optional_section(key).unwrap_or(empty)
     }
@@ -139,6 +143,11 @@ impl<'d> Section<'d> {
         entries
     }
 
+    /// Whether a key that was asked for is in the table, whatever its value.
+    pub fn has_had(&self, key: &str) -> bool {
+        self.had.contains(&key)
+    }
+
     /// A finding about a key that is missing in the table.
     pub fn report(&self, key: &str, wrong: Wrong) {
         self.document.report(self.span.as_ref(), join(&self.path, key), wrong);
@@ -147,6 +156,11 @@ impl<'d> Section<'d> {
     /// A finding about the table itself.
     pub fn report_itself(&self, wrong: Wrong) {
         self.document.report(self.span.as_ref(), self.path.clone(), wrong);
+    }
+
+    /// The line of its header; of the file's first line when it is missing.
+    pub fn line(&self) -> usize {
+        self.span.as_ref().map_or(1, |span| self.document.line(span))
     }
 
     pub fn document(&self) -> &'d Document<'d> {
@@ -199,6 +213,17 @@ impl<'d> Item<'d> {
         matches!(self.value, DeValue::String(_))
     }
 
+    /// Whether it is this string, or a list of it alone.
+    pub fn is_only(&self, word: &str) -> bool {
+        match &self.value {
+            DeValue::String(written) => written == word,
+            DeValue::Array(array) => {
+                array.len() == 1 && array.iter().all(|it| matches!(it.get_ref(), DeValue::String(it) if it == word))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is a table.
     pub fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
@@ -208,7 +233,7 @@ impl<'d> Item<'d> {
     pub fn into_section(self) -> Option<Section<'d>> {
         let Self { document, path, span, value } = self;
         if let DeValue::Table(table) = value {
-            return Some(Section { document, path, span: Some(span), table, asked: Vec::new() });
+            return Some(Section { document, path, span: Some(span), table, asked: Vec::new(), had: Vec::new() });
         }
         let fix = format!("write a header: [{}]", without_positions(&path));
         document.report(Some(&span), path, Wrong::new("must be a table", fix));

@@ -12,8 +12,8 @@ use crate::{
         finding::Wrong,
         model::{Destinations, Microsoft365, Microsoft365Source, ServiceTags, StaticList},
         reader::{Item, Section},
-        suggestion::{did_you_mean, quoted},
-        values::{OFF, name, one_of, path, prefix, text, unknown_word},
+        suggestion::did_you_mean,
+        values::{OFF, flag, one_of, path, plain_name, prefix, text, unknown_word},
     },
     domain::Category,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// Service areas of the bundled snapshot, as its destinations are named.
 pub(in crate::config) const SERVICE_AREAS: [&str; 4] = ["common", "exchange", "sharepoint", "skype"];
 
-const CATEGORIES: [(&str, Category); 3] =
+pub(super) const CATEGORIES: [(&str, Category); 3] =
     [("optimize", Category::Optimize), ("allow", Category::Allow), ("default", Category::Default)];
 
 const BUNDLED: &str = "bundled";
@@ -77,7 +77,7 @@ fn source(item: &Item<'_>, base: &Path) -> Result<Microsoft365Source, Wrong> {
 }
 
 /// A service area of the snapshot, in lower case.
-fn service_area(item: &Item<'_>) -> Result<String, Wrong> {
+pub(super) fn service_area(item: &Item<'_>) -> Result<String, Wrong> {
     let written = text(item)?.to_lowercase();
     if written == "teams" {
         return Err(Wrong::new("Microsoft's lists file Teams under Skype", "write \"skype\""));
@@ -90,8 +90,9 @@ fn service_tags(mut section: Section<'_>, base: &Path) -> Option<ServiceTags> {
     let example = "[\"AzureCloud.japaneast\", \"Dynamics365BusinessCentral\"]";
     // A list without tags would steer nothing, silently.
     let tags = section.require_item("tags", example).map(|item| item.elements("name at least one tag", text));
+    let by_region = section.setting("by_region", defaults::BY_REGION, flag).value;
     section.finish();
-    Some(ServiceTags { file: file?.value, tags: tags?.into_iter().map(|tag| tag.value).collect(), by_region: false })
+    Some(ServiceTags { file: file?.value, tags: tags?.into_iter().map(|tag| tag.value).collect(), by_region })
 }
 
 /// A list with the places of its parts.
@@ -109,16 +110,7 @@ impl List {
 }
 
 fn static_list(mut section: Section<'_>) -> Option<List> {
-    let name = section.require("name", "\"lab\"", |item| {
-        let name = name(item)?;
-        let plain =
-            name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
-        if plain {
-            Ok(name)
-        } else {
-            Err(Wrong::new(format!("{} cannot be part of a class's name", quoted(&name)), "use only a-z, 0-9 and -"))
-        }
-    });
+    let name = section.require("name", "\"lab\"", plain_name);
     let prefixes = section
         .require_item("prefixes", "[\"13.107.6.152/31\"]")
         .map(|item| item.elements("list at least one prefix, or remove the table", prefix));

@@ -1,49 +1,91 @@
 //! Whether anybody may carry the traffic at this site: with `fallback = "none"`, somebody must.
 
+use super::policy::Written;
 use crate::{
     config::{
-        document::{Document, Placed},
+        document::Document,
         finding::Wrong,
-        model::{Fallback, Isp, Policy, Site},
+        model::{Fallback, Isp, Order, Policy, Rule, Site},
         suggestion::listed,
     },
     domain::IspId,
     partners::Registry,
 };
 
-pub(super) fn check(
-    document: &Document<'_>,
-    site: &Site,
-    isps: &[Isp],
-    policy: &Placed<Policy>,
-    registry: &Registry,
-) {
-    let Policy { preferred, markets, treatment, allow_unqualified, .. } = &policy.value;
-    if treatment.fallback == Fallback::Any || *allow_unqualified {
-        return;
+/// What the question is asked of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'q> {
+    pub site: &'q Site,
+    pub isps: &'q [Isp],
+    pub registry: &'q Registry,
+}
+
+/// Asks it of the policy, and of every rule that is for this site.
+pub(super) fn check(document: &Document<'_>, question: Question<'_>, written: &Written) {
+    let policy = &written.policy.value;
+    let named = named_by_policy(question, policy);
+    let may_lack = policy.treatment.fallback == Fallback::Any || policy.allow_unqualified;
+    let fix = "prefer another ISP, set fallback = \"any\", or set allow_unqualified = true";
+    let unfulfilled = if may_lack { None } else { nobody(question, &named, "that is preferred", fix) };
+    let told = unfulfilled.is_some();
+    if let Some(wrong) = unfulfilled {
+        written.policy.report(document, wrong);
     }
-    let nearest = registry.nearest(markets.keys().map(String::as_str), &site.market);
+    for (name, rule) in written.rules.iter().zip(&policy.rules) {
+        // A rule without ISPs of its own lacks what the policy lacks.
+        if !(told && rule.isps.is_none())
+            && let Some(wrong) = lacking(question, rule, &named)
+        {
+            name.report(document, wrong);
+        }
+    }
+}
+
+/// What is wrong with a rule that is for this site; `preferred` are the ISPs without it.
+fn lacking(question: Question<'_>, rule: &Rule, preferred: &[IspId]) -> Option<Wrong> {
+    let may_lack = rule.treatment.fallback == Fallback::Any || rule.allow_unqualified;
+    if may_lack || !is_for_site(question, rule) {
+        return None;
+    }
+    let all: Vec<IspId> = (0..).map(IspId).take(question.isps.len()).collect();
+    let (named, whose) = match &rule.isps {
+        None => (preferred, "that is preferred"),
+        Some(Order::Listed(isps)) => (isps.as_slice(), "of the rule"),
+        Some(Order::Any) => (all.as_slice(), "at all"),
+    };
+    nobody(question, named, whose, "name other isps, set fallback = \"any\", or set allow_unqualified = true")
+}
+
+/// ISPs of the market's override, then those that are preferred globally.
+fn named_by_policy(question: Question<'_>, policy: &Policy) -> Vec<IspId> {
+    let Policy { preferred, markets, .. } = policy;
+    let nearest = question.registry.nearest(markets.keys().map(String::as_str), &question.site.market);
     let first = nearest.and_then(|market| markets.get(market)).into_iter().flatten();
-    let named: Vec<&Isp> = isps_of(first.chain(preferred), isps);
+    first.chain(preferred).copied().collect()
+}
+
+fn is_for_site(Question { site, registry, .. }: Question<'_>, rule: &Rule) -> bool {
+    let markets = &rule.matches.markets;
+    markets.is_empty() || markets.iter().any(|market| registry.contains(market, &site.market))
+}
+
+/// What is wrong when none of them is qualified here.
+fn nobody(question: Question<'_>, named: &[IspId], whose: &str, fix: &str) -> Option<Wrong> {
+    let Question { site, isps, registry } = question;
+    let named = isps_of(named, isps);
     if named.iter().any(|isp| is_qualified(isp, &site.market, registry)) {
-        return;
+        return None;
     }
     let where_else = listed(named.iter().map(|isp| qualified_elsewhere(isp, registry)));
-    policy.report(
-        document,
-        Wrong::new(
-            format!(
-                "no ISP that is preferred is qualified in {}, and fallback is \"none\", so nothing would be steered: \
-                 {where_else}",
-                site.market
-            ),
-            "prefer another ISP, set fallback = \"any\", or set allow_unqualified = true",
-        ),
+    let market = &site.market;
+    let problem = format!(
+        "no ISP {whose} is qualified in {market}, and fallback is \"none\", so nothing would be steered: {where_else}"
     );
+    Some(Wrong::new(problem, fix))
 }
 
 /// Each once, in order.
-fn isps_of<'i, 'p>(ids: impl Iterator<Item = &'p IspId>, isps: &'i [Isp]) -> Vec<&'i Isp> {
+fn isps_of<'i>(ids: &[IspId], isps: &'i [Isp]) -> Vec<&'i Isp> {
     let mut seen = Vec::new();
     for id in ids {
         if !seen.contains(id) {

@@ -6,6 +6,7 @@ mod destinations;
 mod fulfilment;
 mod isps;
 mod kernel;
+mod market;
 mod once;
 mod policy;
 mod probe;
@@ -22,7 +23,7 @@ use std::{
 };
 
 use super::{document::Document, finding::ConfigError, model::Config};
-use crate::partners::Registry;
+use policy::Surroundings;
 
 /// Validates a text.
 pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
@@ -39,12 +40,13 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     let folder = document.file.parent().unwrap_or(Path::new(""));
     // What is printed as effective must mean the same wherever it is put.
     let base = absolute(folder.join(".")).unwrap_or_else(|_| folder.to_owned());
-    let registry = Registry::bundled();
 
-    let site = site::read(root.section("site"), registry);
-    let ring = isps::read(&mut root, registry);
-    let policy = policy::read(root.section("policy"), &ring.names, registry);
+    let registry = market::read(&mut root);
+    let site = site::read(root.section("site"), &registry);
+    let ring = isps::read(&mut root, &registry);
     let destinations = destinations::read(root.section("destinations"), &base);
+    let around = Surroundings { names: &ring.names, destinations: &destinations, registry: &registry };
+    let policy = policy::read(root.section("policy"), around);
     let probe = probe::read(root.section("probe"), &destinations, &base);
     let report = root.optional_section("report").map(|section| report::read(section, &base));
     let recording = root.optional_section("recording").map(|section| recording::read(section, &base));
@@ -53,7 +55,8 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     root.finish();
 
     if let (Some(site), Some(policy)) = (&site, &policy) {
-        fulfilment::check(document, site, &ring.isps, policy, registry);
+        let question = fulfilment::Question { site, isps: &ring.isps, registry: &registry };
+        fulfilment::check(document, question, policy);
     }
     let report = match report {
         Some(report) => Some(report?),
@@ -65,10 +68,10 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     };
     Some(Config {
         site: site?,
-        registry: Arc::new(registry.clone()),
+        registry: Arc::new(registry),
         isps: ring.isps,
         uplinks: ring.uplinks,
-        policy: policy?.value,
+        policy: policy?.policy.value,
         destinations,
         probe,
         report,

@@ -1,96 +1,100 @@
 //! `[policy]`.
 
-use std::{collections::BTreeMap, time::Duration};
+mod matches;
+mod order;
+mod rule;
+mod strategy;
+mod treatment;
 
-use super::site::known_market;
+use std::collections::BTreeMap;
+
+use super::{once::once, site::known_market};
 use crate::{
     config::{
-        defaults,
-        document::Placed,
+        document::{Document, Placed},
         finding::Wrong,
-        model::{Fallback, Policy, Sla, Strategy, Treatment},
-        reader::{Item, Section},
-        suggestion::{quoted, suggest},
-        values::{OFF, duration, flag, one_of, share, text},
+        model::{Destinations, Order, Policy, Rule},
+        reader::Section,
+        suggestion::quoted,
     },
     domain::IspId,
     partners::Registry,
 };
+use order::order;
+use rule::Context;
+use treatment::Common;
 
-const FALLBACKS: [(&str, Fallback); 2] = [("any", Fallback::Any), ("none", Fallback::None)];
-const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 const EXAMPLE: &str = "\"kordia\"";
-const NONE: &str = "name at least one ISP";
+const MOST_RULES: usize = 64;
 
-/// The policy, placed at its global preference; nothing when an order in it could not be read.
-pub(super) fn read(
-    mut section: Section<'_>,
-    names: &[Placed<String>],
-    registry: &Registry,
-) -> Option<Placed<Policy>> {
+/// The policy, with the places that findings about it as a whole are told at.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Placed at its global preference.
+    pub policy: Placed<Policy>,
+    /// Names of its rules, by position.
+    pub rules: Vec<Placed<String>>,
+}
+
+/// What it is read against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'s> {
+    /// Names of the ISPs, by position.
+    pub names: &'s [Placed<String>],
+    pub destinations: &'s Destinations,
+    pub registry: &'s Registry,
+}
+
+/// Reads it; nothing when an order in it could not be read.
+pub(super) fn read(mut section: Section<'_>, around: Surroundings<'_>) -> Option<Written> {
+    let Surroundings { names, destinations, registry } = around;
+    let document = section.document();
     let preferred = section.require_item("preferred", EXAMPLE);
-    let place = preferred.as_ref().map(|item| (item.path.clone(), item.span.clone()));
+    let place =
+        preferred.as_ref().map(|item| Placed { value: (), path: item.path.clone(), span: Some(item.span.clone()) });
     let preferred = preferred.and_then(|item| order(item, names));
     let markets = markets(section.section("market"), names, registry);
-    let sla = sla(section.section("sla"));
-    let hold = duration(Duration::ZERO..=LONGEST_HOLD);
-    let fallback = section.setting("fallback", defaults::FALLBACK, one_of(&FALLBACKS));
-    let allow_unqualified = section.setting("allow_unqualified", defaults::ALLOW_UNQUALIFIED, flag);
-    let leave_after = section.setting("leave_after", defaults::LEAVE_AFTER, &hold);
-    let return_after = section.setting("return_after", defaults::RETURN_AFTER, &hold);
+    let common = treatment::read(&mut section, &Common::defaults(), names);
+    let rules = section.sections("rule");
     section.finish();
-    let (path, span) = place?;
-    let value = Policy {
-        preferred: preferred?,
-        markets: markets?,
-        allow_unqualified: allow_unqualified.value,
-        treatment: Treatment {
-            strategy: Strategy::Ordered,
-            sla,
-            fallback: fallback.value,
-            leave_after: leave_after.value,
-            return_after: return_after.value,
-            stay_at_least: defaults::STAY_AT_LEAST,
-            moves_per_hour: defaults::MOVES_PER_HOUR,
-            move_windows: Vec::new(),
-        },
-        rules: Vec::new(),
-    };
-    Some(Placed { value, path, span: Some(span) })
+
+    let somewhere = preferred.iter().chain(markets.iter().flat_map(BTreeMap::values)).flatten();
+    let somewhere: Vec<IspId> = somewhere.copied().collect();
+    let context = Context { names, destinations, registry, common: &common, preferred: &somewhere };
+    let (rule_names, rules) = all_rules(document, rules, &context);
+    let (preferred, markets) = (preferred?, markets?);
+    check_weights(document, &common, &somewhere, &rules, names.len());
+    let Common { allow_unqualified, said, treatment } = common;
+    let treatment = said.treat(treatment, &somewhere);
+    let Placed { path, span, .. } = place?;
+    let value = Policy { preferred, markets, allow_unqualified, treatment, rules };
+    Some(Written { policy: Placed { value, path, span }, rules: rule_names })
 }
 
-/// Names of ISPs, best first, each once; nothing when one of them is not what it should be.
-fn order(item: Item<'_>, names: &[Placed<String>]) -> Option<Vec<IspId>> {
-    let document = item.document;
-    let mut ids = Vec::new();
-    let mut good = true;
-    for name in item.elements(NONE, text) {
-        match isp_named(&name.value, names, &ids) {
-            Ok(id) => ids.push(id),
-            Err(wrong) => {
-                name.report(document, wrong);
-                good = false;
-            }
-        }
+fn all_rules(
+    document: &Document<'_>,
+    sections: Vec<Section<'_>>,
+    context: &Context<'_>,
+) -> (Vec<Placed<String>>, Vec<Rule>) {
+    if let Some(section) = sections.get(MOST_RULES) {
+        section.report_itself(Wrong::new(format!("there are more than {MOST_RULES} rules"), "join some"));
     }
-    (good && !ids.is_empty()).then_some(ids)
+    let rules = sections.into_iter().take(MOST_RULES).filter_map(|section| rule::read(section, context));
+    let (names, rules): (Vec<_>, Vec<_>) = rules.unzip();
+    once(document, &names, "rule", "give each rule a name of its own");
+    (names, rules)
 }
 
-fn isp_named(name: &str, names: &[Placed<String>], before: &[IspId]) -> Result<IspId, Wrong> {
-    let position = names.iter().position(|isp| isp.value == name);
-    match position.and_then(|position| u16::try_from(position).ok()).map(IspId) {
-        None if names.is_empty() => {
-            Err(Wrong::new(format!("there is no ISP {}", quoted(name)), "add an [[isp]] table of that name"))
-        }
-        None => {
-            let known = names.iter().map(|isp| isp.value.as_str());
-            Err(Wrong::new(format!("there is no ISP {}", quoted(name)), suggest(name, known)))
-        }
-        Some(id) if before.contains(&id) => {
-            Err(Wrong::new(format!("ISP {} is named twice", quoted(name)), "name each ISP once, best first"))
-        }
-        Some(id) => Ok(id),
-    }
+/// Weights of `[policy]` may be for its rules, but must be for ISPs of some order.
+fn check_weights(document: &Document<'_>, common: &Common, preferred: &[IspId], rules: &[Rule], isps: usize) {
+    let of_rules = rules.iter().flat_map(|rule| match &rule.isps {
+        Some(Order::Listed(isps)) => isps.clone(),
+        Some(Order::Any) => (0..).map(IspId).take(isps).collect(),
+        None => Vec::new(),
+    });
+    let named: Vec<IspId> = of_rules.chain(preferred.iter().copied()).collect();
+    let fix = "add it to preferred, or remove its weight";
+    common.said.check_weights(document, &named, "is in no list of preferred ISPs", fix);
 }
 
 fn markets(
@@ -126,15 +130,4 @@ fn market_override(mut section: Section<'_>, names: &[Placed<String>]) -> Option
     let preferred = section.require_item("preferred", EXAMPLE);
     section.finish();
     order(preferred?, names)
-}
-
-fn sla(mut section: Section<'_>) -> Sla {
-    let range = duration(Duration::from_millis(1)..=Duration::from_secs(10));
-    let rtt = section.setting("rtt", defaults::SLA_RTT, |item| match &item.value {
-        toml::de::DeValue::String(word) if word == OFF => Ok(None),
-        _ => range(item).map(Some),
-    });
-    let loss = section.setting("loss", defaults::SLA_LOSS, share);
-    section.finish();
-    Sla { rtt: rtt.value, loss: loss.value, ..Sla::default() }
 }

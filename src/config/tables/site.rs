@@ -2,11 +2,12 @@
 
 use crate::{
     config::{
+        defaults,
         finding::Wrong,
         model::Site,
         reader::{Item, Section},
         suggestion::{did_you_mean, quoted},
-        values::{name, text},
+        values::{name, text, utc_offset},
     },
     partners::Registry,
 };
@@ -14,8 +15,9 @@ use crate::{
 pub(super) fn read(mut section: Section<'_>, registry: &Registry) -> Option<Site> {
     let name = section.require("name", "\"akl-01\"", name);
     let market = section.require("market", "\"New Zealand\"", |item| market(item, registry));
+    let utc_offset = section.setting("utc_offset", defaults::UTC_OFFSET, utc_offset).value;
     section.finish();
-    Some(Site { name: name?.value, market: market?.value, utc_offset: 0 })
+    Some(Site { name: name?.value, market: market?.value, utc_offset })
 }
 
 /// A market, as the registry spells it.

@@ -1,5 +1,7 @@
 //! What is printed as effective reads back to the same value; and no text makes the parser panic.
 
+mod policy;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
@@ -12,12 +14,14 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     super::{
-        Config, Control, Destinations, Endpoint, Fallback, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source,
-        Mode, MovedFlows, NextHopSpec, OnStop, Policy, Probe, Profile, Recording, Report, ServiceTags, Site, Sla,
-        StaticList, Treatment, TrustSource, Uplink, effective, parse,
+        Config, Control, Destinations, Endpoint, Ipv6Source, Isp, Kernel, Microsoft365, Microsoft365Source, Mode,
+        MovedFlows, NextHopSpec, OnStop, Probe, Profile, Recording, Report, ServiceTags, Site, StaticList,
+        TrustSource, Uplink, effective, parse,
     },
     BASE, EXAMPLE, REFERENCE, parsed,
 };
+use policy::policy;
+
 use crate::{
     domain::{Category, Check, Family, Host, IspId, Target, UplinkId},
     partners::Registry,
@@ -91,37 +95,6 @@ fn ring() -> impl Strategy<Value = (Vec<Isp>, Vec<Uplink>)> {
     })
 }
 
-fn order(isps: usize) -> impl Strategy<Value = Vec<IspId>> {
-    let all: Vec<IspId> = (0..u16::try_from(isps).unwrap()).map(IspId).collect();
-    (Just(all).prop_shuffle(), 1..=isps).prop_map(|(all, count)| all[..count].to_vec())
-}
-
-prop_compose! {
-    fn policy(isps: usize)(
-        preferred in order(isps),
-        markets in proptest::collection::btree_map(market(), order(isps), 0..4),
-        rtt in option::of(span(1..=10_000)),
-        loss in option::of((0..=1_000_000_u32).prop_map(|millionths| f64::from(millionths) / 1e6)),
-        allow_unqualified in any::<bool>(),
-        leave_after in span(0..=3_600_000),
-        return_after in span(0..=3_600_000),
-    ) -> Policy {
-        // Without a fallback the policy must be one that can be fulfilled.
-        let fallback = if allow_unqualified { Fallback::None } else { Fallback::Any };
-        let treatment = Treatment {
-            strategy: crate::config::Strategy::Ordered,
-            sla: Sla { rtt, loss, ..Sla::default() },
-            fallback,
-            leave_after,
-            return_after,
-            stay_at_least: crate::config::defaults::STAY_AT_LEAST,
-            moves_per_hour: crate::config::defaults::MOVES_PER_HOUR,
-            move_windows: Vec::new(),
-        };
-        Policy { preferred, markets, allow_unqualified, treatment, rules: Vec::new() }
-    }
-}
-
 prop_compose! {
     fn destinations()(
         source in prop_oneof![
@@ -131,7 +104,7 @@ prop_compose! {
         ],
         services in vec(select(vec!["exchange", "sharepoint", "skype", "common"]).prop_map(str::to_owned), 0..3),
         categories in vec(select(vec![Category::Optimize, Category::Allow, Category::Default]), 1..3),
-        service_tags in option::of((path(), vec(name(), 1..3)).prop_map(|(file, tags)| ServiceTags { file, tags, by_region: false })),
+        service_tags in option::of((path(), vec(name(), 1..3), any::<bool>()).prop_map(|(file, tags, by_region)| ServiceTags { file, tags, by_region })),
         lists in vec(("[a-z0-9-]{1,8}", 1..4_u8), 0..3),
     ) -> Destinations {
         let prefix = |list: u8, number: u8| format!("13.107.{list}.{number}/32").parse().unwrap();
@@ -218,15 +191,34 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn site()(name in name(), market in market(), utc_offset in -720..=840_i16) -> Site {
+        Site { name, market, utc_offset }
+    }
+}
+
+/// The bundled registry with markets between those of Europe, and with regions.
+fn registry() -> impl Strategy<Value = Arc<Registry>> {
+    (vec(name(), 0..3), vec("[a-z]{12}", 2)).prop_map(|(names, regions)| {
+        let mut registry = Registry::bundled().clone();
+        for (number, (name, inner)) in names.iter().zip(["Belgium", "France", "Netherlands"]).enumerate() {
+            let name = format!("{number}{name}");
+            registry.add_market(&name);
+            registry.put_within(&name, "Europe").unwrap();
+            registry.put_within(inner, &name).unwrap();
+            registry.put_region(&regions[number % 2], &name);
+        }
+        Arc::new(registry)
+    })
+}
+
+prop_compose! {
     fn config()((isps, uplinks) in ring())(
-        policy in policy(isps.len()), isps in Just(isps), uplinks in Just(uplinks),
-        site in (name(), market()).prop_map(|(name, market)| Site { name, market, utc_offset: 0 }),
+        policy in policy(isps.len()), isps in Just(isps), uplinks in Just(uplinks), site in site(), registry in registry(),
         destinations in destinations(), probe in probe(), report in option::of(report()), kernel in kernel(),
         recording in option::of((path(), 65_536..=1_073_741_824_u64)),
         socket in "/[a-z\"\\\\]{1,20}",
     ) -> Config {
         let control = Control { socket: socket.into() };
-        let registry = Arc::new(Registry::bundled().clone());
         let recording = recording.map(|(file, max_bytes)| Recording { file, max_bytes });
         Config { site, registry, isps, uplinks, policy, destinations, probe, report, recording, kernel, control }
     }

@@ -1,5 +1,6 @@
 //! How single values are read: types, units and ranges, with the sentence that helps when they do not fit.
 
+mod day;
 mod endpoint;
 mod network;
 mod target;
@@ -13,6 +14,7 @@ use std::{
 
 use toml::de::DeValue;
 
+pub(super) use day::{day_window, in_day, in_hours, utc_offset};
 pub(super) use endpoint::endpoint;
 pub(super) use network::{address, any_prefix, interface, next_hop, prefix, source_prefix};
 pub(super) use target::{in_codes, is_plain, parse as parse_target, status, target};
@@ -68,6 +70,16 @@ pub(super) fn name(item: &Item<'_>) -> Result<String, Wrong> {
     Ok(name)
 }
 
+/// A name that becomes part of a class's name.
+pub(super) fn plain_name(item: &Item<'_>) -> Result<String, Wrong> {
+    let name = name(item)?;
+    if name.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-') {
+        Ok(name)
+    } else {
+        Err(Wrong::new(format!("{} cannot be part of a class's name", quoted(&name)), "use only a-z, 0-9 and -"))
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn flag(item: &Item<'_>) -> Result<bool, Wrong> {
     match &item.value {
@@ -96,14 +108,20 @@ where
 }
 
 /// A share such as `"2%"`, as a ratio; or `"off"`.
-pub(super) fn share(item: &Item<'_>) -> Result<Option<f64>, Wrong> {
+pub(super) fn share_or_off(item: &Item<'_>) -> Result<Option<f64>, Wrong> {
     const FIX: &str = "use a share from \"0%\" to \"100%\", such as \"2%\" or \"0.5%\", or \"off\"";
+    or_off(|item| ratio(item, FIX))(item)
+}
+
+/// A share such as `"10%"`, as a ratio.
+pub(super) fn share(item: &Item<'_>) -> Result<f64, Wrong> {
+    ratio(item, "use a share from \"0%\" to \"100%\", such as \"10%\" or \"2.5%\"")
+}
+
+fn ratio(item: &Item<'_>, fix: &str) -> Result<f64, Wrong> {
     let DeValue::String(written) = &item.value else {
-        return Err(Wrong::new(is_a(&item.value), FIX));
+        return Err(Wrong::new(is_a(&item.value), fix));
     };
-    if written == OFF {
-        return Ok(None);
-    }
     let percent = written
         .strip_suffix('%')
         .map(str::trim_end)
@@ -112,9 +130,19 @@ pub(super) fn share(item: &Item<'_>) -> Result<Option<f64>, Wrong> {
         .filter(|number| number.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
         .and_then(|number| number.parse::<f64>().ok())
         .filter(|percent| *percent <= 100.0)
-        .ok_or_else(|| Wrong::new(format!("{} is not a share", quoted(written)), FIX))?;
+        .ok_or_else(|| Wrong::new(format!("{} is not a share", quoted(written)), fix))?;
     // Whole steps of a millionth, so that what is printed reads back to the very same number.
-    Ok(Some((percent * 10_000.0).round() / 1_000_000.0))
+    Ok((percent * 10_000.0).round() / 1_000_000.0)
+}
+
+/// What `read` reads, or nothing for `"off"`.
+pub(super) fn or_off<T>(
+    read: impl Fn(&Item<'_>) -> Result<T, Wrong>,
+) -> impl Fn(&Item<'_>) -> Result<Option<T>, Wrong> {
+    move |item| match &item.value {
+        DeValue::String(word) if word == OFF => Ok(None),
+        _ => read(item).map(Some),
+    }
 }
 
 /// A ratio in the form that [`share`] reads.
