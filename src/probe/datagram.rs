@@ -111,8 +111,14 @@ pub(super) async fn exchange(
     // Tokio's word for any socket of datagrams; not one of its methods here knows of UDP.
     let socket = UdpSocket::from_std(socket.into())?;
     let before = Moment::now();
-    if let Err(error) = SockRef::from(&socket).send(request) {
-        return not_sent(error, attempt);
+    match SockRef::from(&socket).send(request) {
+        // To sockets that hear of errors the kernel tells so that the interface's own queue dropped the packet. Users'
+        // packets meet the same queue: a modem that takes nothing more must not pass for a path of which nothing is known.
+        Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+            return Ok(ProbeOutcome::Failed(ProbeFailure::NotSent));
+        }
+        Err(error) => return not_sent(error, attempt),
+        Ok(_) => {}
     }
     let mut waiting = Waiting {
         descriptor: socket.as_raw_fd(),

@@ -10,6 +10,7 @@
 )]
 
 mod emulated;
+mod hostile;
 mod kinds;
 mod late;
 mod prober;
@@ -43,6 +44,7 @@ fn main() {
         trial("the_rtt_is_that_of_the_uplinks_own_path", emulated::rtt_of_its_path),
         trial("loss_on_one_uplink_is_seen_there_and_nowhere_else", emulated::loss),
         trial("a_black_hole_behind_a_healthy_link_is_seen_and_so_is_its_end", emulated::black_hole),
+        trial("what_the_uplinks_own_queue_drops_is_lost", hostile::full_queue),
         trial("an_answer_that_is_only_late_is_told_twice_and_counted_with_its_time", late::reclassified_once),
     ];
     libtest_mimic::run(&arguments, trials).exit();
