@@ -62,7 +62,8 @@ impl Attempt<'_> {
             Check::Tcp { refusal_answers } => tcp::probe(self, *refusal_answers).await.map(Measured::from),
             Check::Tls { server_name } => tls::probe(self, server_name).await,
             Check::Http { secure, server_name, path, status } => {
-                http::probe(self, http::Page { secure: *secure, server_name, path, status }).await
+                let port = self.address.port();
+                http::probe(self, http::Page { secure: *secure, server_name, port, path, status }).await
             }
             Check::Icmp => icmp::probe(self, None).await.map(Measured::from),
             Check::Stun => stun::probe(self).await.map(Measured::from),

@@ -9,7 +9,7 @@ use super::*;
 const STATUS: RangeInclusive<u16> = 200..=299;
 
 fn page(server_name: &str) -> Page<'_> {
-    Page { secure: false, server_name, path: "/connecttest.txt", status: &STATUS }
+    Page { secure: false, server_name, port: 80, path: "/connecttest.txt", status: &STATUS }
 }
 
 /// What `fetch` makes of an answer, and what it sent.
@@ -32,6 +32,57 @@ async fn it_asks_as_a_polite_client_does() {
     assert_eq!(lines[..2], ["GET /connecttest.txt HTTP/1.1", "Host: [2620:1ec:4::152]"]);
     assert!(lines.contains(&"Connection: close") && request.ends_with("\r\n\r\n"), "{request}");
     assert!(request.contains("\r\nUser-Agent: peerward/"), "{request}");
+}
+
+#[tokio::test]
+async fn the_host_is_named_with_its_port_unless_that_is_the_usual_one() {
+    for (secure, port, host) in [
+        (false, 80, "a.example"),
+        (false, 8080, "a.example:8080"),
+        (false, 443, "a.example:443"),
+        (true, 443, "a.example"),
+        (true, 8443, "a.example:8443"),
+    ] {
+        let (mut near, mut far) = duplex(1024);
+        far.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        fetch(&mut near, Page { secure, port, ..page("a.example") }).await.unwrap();
+        drop(near);
+        let mut request = String::new();
+        far.read_to_string(&mut request).await.unwrap();
+        assert!(request.contains(&format!("\r\nHost: {host}\r\n")), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_are_passed_over() {
+    let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.css>\r\n\r\n";
+    let twice = [b"HTTP/1.1 100 Continue\r\n\r\n", hints.as_slice()].concat();
+    for interim in [b"HTTP/1.1 100\n\n".as_slice(), hints, &twice] {
+        let (result, _) = fetched("a.example", &[interim, b"HTTP/1.1 200 OK\r\n\r\n"].concat()).await;
+        assert_eq!(result, Ok(()), "{:?}", String::from_utf8_lossy(interim));
+        for end in [b"".as_slice(), b"HTTP/1.1 302 Found\r\n\r\n", b"HTTP/1.1 200"] {
+            let (result, _) = fetched("a.example", &[interim, end].concat()).await;
+            assert_eq!(result, Err(ProbeFailure::Unexpected), "{:?}", String::from_utf8_lossy(end));
+        }
+    }
+    let endless = [b"HTTP/1.1 103 Early Hints\r\n".as_slice(), &b"Link: </a.css>\r\n".repeat(3_000)].concat();
+    for answer in [endless, b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000)] {
+        let (result, _) = fetched("a.example", &[&answer, b"\r\nHTTP/1.1 200 OK\r\n".as_slice()].concat()).await;
+        assert_eq!(result, Err(ProbeFailure::Unexpected), "it has an end");
+    }
+}
+
+#[tokio::test]
+async fn another_protocol_is_no_interim_answer() {
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+    assert_eq!(fetched("a.example", switched).await.0, Err(ProbeFailure::Unexpected));
+}
+
+#[tokio::test]
+async fn an_interim_answer_counts_where_it_is_asked_for() {
+    let (mut near, mut far) = duplex(1024);
+    far.write_all(b"HTTP/1.1 103 Early Hints\r\n").await.unwrap();
+    assert_eq!(fetch(&mut near, Page { status: &(103..=103), ..page("a.example") }).await, Ok(()));
 }
 
 #[tokio::test]
