@@ -11,16 +11,19 @@ use std::{
 
 use crate::domain::Family;
 
-/// Largest message taken; without EDNS servers send 512 bytes at most.
-pub(super) const MOST_BYTES: usize = 1232;
+/// Largest message taken: what passes everywhere in one piece. Without EDNS servers send 512 bytes at most.
+pub(super) const MOST_BYTES: u16 = 1232;
 
 /// Bytes of the header.
 const HEADER: usize = 12;
+/// Flag of a truncated answer (TC), in the first byte of flags.
+const TRUNCATED: u8 = 0b10;
 /// Class "Internet".
 const IN: u16 = 1;
 const TYPE_A: u16 = 1;
 const TYPE_CNAME: u16 = 5;
 const TYPE_AAAA: u16 = 28;
+const TYPE_OPT: u16 = 41;
 /// Bounds of a name (RFC 1035 section 2.3.4), and of one label.
 const MOST_NAME_BYTES: usize = 255;
 const MOST_LABEL_BYTES: usize = 63;
@@ -36,6 +39,8 @@ const MOST_RECORDS: u16 = 128;
 pub(super) enum Said {
     /// These addresses, to be believed for so long; none when the name has none of the family.
     Addresses(Vec<IpAddr>, Duration),
+    /// Its answer was cut off before the first address.
+    Truncated,
     /// The name does not exist.
     NoSuchName,
     /// It cannot or will not answer; its response code.
@@ -71,6 +76,18 @@ pub(super) fn query(id: u16, name: &str, family: Family) -> Option<Vec<u8>> {
     Some(message)
 }
 
+/// Tells the server that a longer answer is welcome (EDNS, RFC 6891 section 6.1). Said only where one is needed: some
+/// boxes on the way do not understand it.
+pub(super) fn welcome_long_answers(query: &mut Vec<u8>) {
+    if let Some(additional) = query.get_mut(HEADER - 1) {
+        *additional = 1;
+    }
+    query.push(0);
+    query.extend([TYPE_OPT, MOST_BYTES].map(u16::to_be_bytes).as_flattened());
+    // No extended code, version or flags, and no options.
+    query.extend([0; 6]);
+}
+
 /// What `message` says in answer to `query`; nothing when it does not answer it.
 pub(super) fn answer(message: &[u8], query: &[u8], family: Family) -> Option<Said> {
     let mut reader = Reader { message, at: 0 };
@@ -79,7 +96,7 @@ pub(super) fn answer(message: &[u8], query: &[u8], family: Family) -> Option<Sai
         return None;
     }
     let [flags, code] = reader.u16()?.to_be_bytes();
-    // A response (QR) to a standard query (OPCODE 0) with one question. Truncation (TC) takes nothing from what is there.
+    // A response (QR) to a standard query (OPCODE 0) with one question.
     if flags & 0b1111_1000 != 0b1000_0000 || reader.u16()? != 1 {
         return None;
     }
@@ -91,7 +108,11 @@ pub(super) fn answer(message: &[u8], query: &[u8], family: Family) -> Option<Sai
         return None;
     }
     match code & 0b1111 {
-        0 => Some(addresses(&reader.records(records, family), name)),
+        0 => Some(match addresses(&reader.records(records, family), name) {
+            // Truncation (TC) takes nothing from what is there, but of what is not there it says nothing.
+            Said::Addresses(found, _) if found.is_empty() && flags & TRUNCATED != 0 => Said::Truncated,
+            said => said,
+        }),
         3 => Some(Said::NoSuchName),
         code => Some(Said::Failed(code)),
     }

@@ -108,13 +108,17 @@ pub(super) async fn look_up(
     let other = |server: &&SocketAddr| !own(server);
     let in_turn: Vec<_> = servers.iter().filter(own).chain(servers.iter().filter(other)).collect();
     let mut failure = ResolveError::NoServer { interface: interface.to_owned() };
+    let mut too_long = false;
     for (tried, server) in (0..MOST_TRIES).zip(in_turn.into_iter().cycle()) {
         let left = deadline.saturating_duration_since(Instant::now());
         let patience = Instant::now() + left / (MOST_TRIES - tried);
         let id = fastrand::u16(..);
-        let Some(query) = dns::query(id, name, family) else {
+        let Some(mut query) = dns::query(id, name, family) else {
             return Err(ResolveError::NotAName { name: name.to_owned() });
         };
+        if too_long {
+            dns::welcome_long_answers(&mut query);
+        }
         let source = source.filter(|source| source.is_ipv4() == server.is_ipv4());
         let said = timeout_at(patience, ask(interface, source, *server, &query, family)).await;
         let problem = match said {
@@ -124,6 +128,10 @@ pub(super) async fn look_up(
             }
             Ok(Ok(Said::NoSuchName)) => {
                 return Err(ResolveError::NoSuchName { name: name.to_owned(), server: server.ip() });
+            }
+            Ok(Ok(Said::Truncated)) => {
+                too_long = true;
+                "has more to say than fits into its answer".to_owned()
             }
             Ok(Ok(Said::Failed(code))) => format!("answered with {}", meaning(code)),
             Ok(Err(error)) => format!("could not be asked: {error}"),
@@ -152,7 +160,7 @@ async fn ask(
     socket.connect(&server.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
     socket.send(query).await?;
-    let mut buffer = [0; MOST_BYTES];
+    let mut buffer = [0; MOST_BYTES as usize];
     for _ in 0..MOST_STRAY {
         let length = socket.recv(&mut buffer).await?;
         let said = buffer.get(..length).and_then(|message| dns::answer(message, query, family));

@@ -117,6 +117,31 @@ fn of_a_truncated_answer_what_is_there_is_used() {
 }
 
 #[test]
+fn what_was_cut_off_is_not_taken_for_missing() {
+    let query = asked(Family::Ipv4);
+    let alias = record(&ASKED_NAME, TYPE_CNAME, 60, &encoded("front.example"));
+    for records in [vec![], vec![alias]] {
+        let said = |flags| answer(&response(&query, flags, 0x80, &records), &query, Family::Ipv4);
+        assert_eq!((said(0x83), said(0x81)), (Some(Said::Truncated), Some(addresses_of(&[], 0))));
+    }
+}
+
+#[test]
+fn a_longer_answer_is_welcomed_as_the_rfc_says() {
+    let mut query = query(ID, "a.bc", Family::Ipv4).unwrap();
+    welcome_long_answers(&mut query);
+    let expected = [
+        0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, b'a', 2, b'b', b'c', 0, 0, 1, 0, 1, 0, 0, 41, 0x04, 0xd0, 0, 0,
+        0, 0, 0, 0,
+    ];
+    assert_eq!(query, expected);
+    let question = &query[..query.len() - 11];
+    let mut answered = response(question, 0x81, 0x80, &[record(&ASKED_NAME, TYPE_A, 60, &[52, 96, 0, 1])]);
+    answered[11] = 0;
+    assert_eq!(answer(&answered, &query, Family::Ipv4), Some(addresses_of(&["52.96.0.1"], 60)));
+}
+
+#[test]
 fn response_codes_are_told_apart() {
     let query = asked(Family::Ipv4);
     let code = |code: u8| answer(&response(&query, 0x81, 0x80 | code, &[]), &query, Family::Ipv4);

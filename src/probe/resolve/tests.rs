@@ -78,6 +78,38 @@ async fn datagrams_that_do_not_answer_the_query_are_passed_over() {
     assert_eq!(ask_all(&[noisy], TIMEOUT).await, Ok(found()));
 }
 
+/// Nothing but that there is more.
+fn truncated(query: &[u8]) -> Vec<u8> {
+    let mut answer = coded(query, 0);
+    answer[2] |= 0b10;
+    answer
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_asked_for_once_more_with_more_room() {
+    let server = server(vec![
+        |query| {
+            assert_eq!(query[11], 0, "not said without need");
+            vec![truncated(query)]
+        },
+        |query| {
+            let (question, options) = query.split_at(query.len() - 11);
+            assert_eq!((query[11], &options[..5]), (1, &[0, 0, 41, 4, 208][..]));
+            let mut question = question.to_vec();
+            question[11] = 0;
+            vec![good(&question)]
+        },
+    ]);
+    assert_eq!(ask_all(&[server], TIMEOUT).await, Ok(found()));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_fits_is_not_taken_for_a_name_without_address() {
+    let error = ask_all(&[server(vec![|query| vec![truncated(query)]; 3])], TIMEOUT).await.unwrap_err();
+    let told = "a.example could not be looked up through lo: 127.0.0.1 has more to say than fits into its answer";
+    assert_eq!(error.to_string(), told);
+}
+
 #[tokio::test]
 async fn what_a_server_denies_is_said() {
     let missing = ask_all(&[server(vec![|query| vec![coded(query, 3)]])], TIMEOUT).await.unwrap_err();
