@@ -19,6 +19,11 @@ pub(super) fn open(
     protocol: Protocol,
 ) -> io::Result<Socket> {
     let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))?;
+    // A name may lead to an IPv4 address in the dress of IPv6 (RFC 4291 section 2.5.5.2): a path of IPv6 must not be
+    // measured by IPv4. Raw sockets do not know them.
+    if domain == Domain::IPV6 && kind != Type::RAW {
+        socket.set_only_v6(true)?;
+    }
     socket.bind_device(Some(interface.as_bytes()))?;
     if let Some(source) = source {
         socket.bind(&SocketAddr::new(source, 0).into())?;

@@ -92,6 +92,16 @@ fn a_source_of_the_other_family_cannot_be_sent_from() {
 }
 
 #[test]
+fn an_ipv4_address_in_the_dress_of_ipv6_is_not_measured_by_ipv4() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let disguised = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
+    let target = SocketAddr::new(disguised.into(), listener.local_addr().unwrap().port());
+    for source in [None, Some(disguised.into())] {
+        assert_eq!(run(source, "lo", target), failed(ProbeFailure::NotSent));
+    }
+}
+
+#[test]
 fn errors_after_the_syn_mean_what_the_network_said() {
     let cases = [
         (libc::ECONNREFUSED, Some(ProbeFailure::Refused)),
