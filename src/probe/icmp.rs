@@ -8,6 +8,7 @@ use socket2::{Protocol, Socket, Type};
 use super::{
     attempt::Attempt,
     datagram::{self, Heard},
+    token::{unguessable, unguessable_number},
 };
 use crate::domain::ProbeOutcome;
 
@@ -31,7 +32,7 @@ pub(super) async fn probe(attempt: &Attempt<'_>, size: Option<u16>) -> io::Resul
     // A ping socket has the kernel's identifier, whatever is written into the message: it is the socket's port.
     let identifier = match socket.local_addr()?.as_socket() {
         Some(local) if !raw => local.port(),
-        _ => fastrand::u16(1..),
+        _ => unguessable_number(),
     };
     let echo = Echo::new(attempt.address.is_ipv4(), identifier, size);
     // Only raw IPv4 sockets hand out the IP header too.
@@ -73,12 +74,10 @@ struct Echo {
 impl Echo {
     fn new(ipv4: bool, identifier: u16, size: Option<u16>) -> Self {
         let payload = size.map_or(TOKEN, |size| size.min(MOST_PAYLOAD).into());
-        let mut token = [0; TOKEN];
-        fastrand::fill(&mut token);
         let mut request = vec![if ipv4 { 8 } else { 128 }, 0, 0, 0];
         request.extend(identifier.to_be_bytes());
-        request.extend(fastrand::u16(..).to_be_bytes());
-        request.extend(token.into_iter().chain(std::iter::repeat(0)).take(payload));
+        request.extend(unguessable::<2>());
+        request.extend(unguessable::<TOKEN>().into_iter().chain(std::iter::repeat(0)).take(payload));
         // The kernel does it for ICMPv6, whose checksum covers addresses (RFC 4443 section 2.3).
         if ipv4 {
             let sum = checksum(&request);

@@ -22,6 +22,7 @@
 //! | `trust` | whom probes believe |
 //! | `own_ports` | which connections are ours |
 //! | `icmp`, `stun` | one echo, one binding: what is asked and what is an answer; `datagram` sends it and waits |
+//! | `token` | what nobody can guess, and so tells an answer from a forged one |
 //! | `timestamps` | pure: the kernel's stamps of packets, where the clock was not set meanwhile |
 //! | `tcp_info` | the one system call that no safe crate offers: the kernel's own RTT of a connection |
 //!
@@ -54,6 +55,7 @@ mod tcp;
 mod tcp_info;
 mod timestamps;
 mod tls;
+mod token;
 mod trust;
 mod turns;
 mod uplink_socket;

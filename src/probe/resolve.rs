@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     dns::{self, MOST_BYTES, Said},
+    token::unguessable_number,
     uplink_socket,
 };
 use crate::domain::Family;
@@ -112,13 +113,7 @@ pub(super) async fn look_up(
     for (tried, server) in (0..MOST_TRIES).zip(in_turn.into_iter().cycle()) {
         let left = deadline.saturating_duration_since(Instant::now());
         let patience = Instant::now() + left / (MOST_TRIES - tried);
-        let id = fastrand::u16(..);
-        let Some(mut query) = dns::query(id, name, family) else {
-            return Err(ResolveError::NotAName { name: name.to_owned() });
-        };
-        if too_long {
-            dns::welcome_long_answers(&mut query);
-        }
+        let query = query(name, family, too_long)?;
         let source = source.filter(|source| source.is_ipv4() == server.is_ipv4());
         let said = timeout_at(patience, ask(interface, source, *server, &query, family)).await;
         let problem = match said {
@@ -145,6 +140,16 @@ pub(super) async fn look_up(
         };
     }
     Err(failure)
+}
+
+/// What a server is asked; `too_long` when an answer was cut off before.
+fn query(name: &str, family: Family, too_long: bool) -> Result<Vec<u8>, ResolveError> {
+    let query = dns::query(unguessable_number(), name, family);
+    let mut query = query.ok_or_else(|| ResolveError::NotAName { name: name.to_owned() })?;
+    if too_long {
+        dns::welcome_long_answers(&mut query);
+    }
+    Ok(query)
 }
 
 /// Asks one server and waits for what it says.

@@ -10,6 +10,7 @@ use socket2::{Protocol, Type};
 use super::{
     attempt::Attempt,
     datagram::{self, Heard},
+    token::unguessable,
 };
 use crate::domain::ProbeOutcome;
 
@@ -38,8 +39,7 @@ pub(super) async fn probe(attempt: &Attempt<'_>) -> io::Result<ProbeOutcome> {
         Ok(socket) => socket,
         Err(error) => return datagram::not_sent(error, attempt),
     };
-    let mut id = TransactionId::default();
-    fastrand::fill(&mut id);
+    let id: TransactionId = unguessable();
     let heard = |datagram: &[u8]| if is_answer(datagram, &id) { Heard::Answer } else { Heard::Noise };
     // The port is this probe's alone, so an ICMP error that quotes it is about this probe.
     datagram::exchange(socket, &request(&id), attempt, heard, |_| true).await

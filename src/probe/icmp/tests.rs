@@ -66,6 +66,15 @@ fn only_its_own_reply_answers_it() {
 }
 
 #[test]
+fn who_knows_the_random_numbers_of_before_does_not_know_its_token() {
+    let made = [(); 2].map(|()| {
+        fastrand::seed(7);
+        Echo::new(true, 7, None).request
+    });
+    assert_ne!(made[0][HEADER..], made[1][HEADER..]);
+}
+
+#[test]
 fn an_error_that_quotes_its_header_is_about_it() {
     let echo = Echo::new(true, 7, None);
     assert!(echo.is_quoted_by(&echo.request[..HEADER]));
