@@ -152,7 +152,7 @@ impl Registry {
     }
 
     /// A market, the one that contains it, and so on.
-    fn outwards(&self, market: &str) -> impl Iterator<Item = &str> {
+    pub fn outwards(&self, market: &str) -> impl Iterator<Item = &str> {
         std::iter::successors(self.spelt(market), |market| self.within.get(*market)?.as_ref()).map(AsRef::as_ref)
     }
 

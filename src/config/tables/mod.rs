@@ -1,5 +1,5 @@
 //! From text to [`Config`]: one file for each table of the TOML, with its keys, ranges and the checks among them.
-//! Defaults stand in `defaults`; what only the whole can show is in `fulfilment`.
+//! Defaults stand in `defaults`; what only the whole can show is in `fulfilment` and `ties`.
 
 mod control;
 mod destinations;
@@ -13,6 +13,7 @@ mod probe;
 mod recording;
 mod report;
 mod site;
+mod ties;
 
 #[cfg(test)]
 pub(super) use destinations::SERVICE_AREAS;
@@ -57,6 +58,10 @@ pub(super) fn read(document: &Document<'_>) -> Option<Config> {
     if let (Some(site), Some(policy)) = (&site, &policy) {
         let question = fulfilment::Question { site, isps: &ring.isps, registry: &registry };
         fulfilment::check(document, question, policy);
+    }
+    // What was not understood would look as if it were not there.
+    if let Some(policy) = policy.as_ref().filter(|_| document.is_clean()) {
+        ties::check(document, &policy.rules, &policy.policy.value.rules, &registry);
     }
     let report = match report {
         Some(report) => Some(report?),

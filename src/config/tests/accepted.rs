@@ -55,6 +55,27 @@ fn without_fallback_the_nearest_override_may_fulfil_the_policy() {
 }
 
 #[test]
+fn markets_of_the_file_are_markets_wherever_one_is_named_and_in_any_order() {
+    let markets = "[[market]]\nname = \"Auckland\"\nwithin = \"ANZ\"\nazure_regions = \"aucklandeast\"\n\
+                   [[market]]\nname = \"ANZ\"\nwithin = \"oceania\"\ncontains = [\"Australia\", \"aotearoa\"]\n";
+    let text = BASE.replace("market = \"New Zealand\"", "market = \"auckland\"");
+    let text = text.replace("[[isp]]\nname = \"ccl\"", "[[isp]]\nqualified_in = \"anz\"\nname = \"ccl\"");
+    let config = parsed(&format!("{text}[policy.market.ANZ]\npreferred = \"ccl\"\n{markets}"));
+    assert_eq!((config.site.market.as_str(), config.isps[1].qualified_in[0].as_str()), ("Auckland", "ANZ"));
+    assert!(config.policy.markets.contains_key("ANZ"));
+    assert_eq!(config.registry.distance("Oceania", "New Zealand"), Some(2));
+    assert_eq!(config.registry.market_of_region("aucklandeast"), Some("Auckland"));
+    assert!(config.registry.regions_in("Oceania").any(|region| region == "aucklandeast"));
+}
+
+#[test]
+fn a_market_may_be_said_to_be_in_another_twice_over() {
+    let anz = "[[market]]\nname = \"ANZ\"\nwithin = \"Oceania\"\ncontains = \"Australia\"\n";
+    let twice = format!("{BASE}{anz}[[market]]\nname = \"Australia\"\nwithin = \"ANZ\"\n");
+    assert_eq!(parsed(&twice).registry, parsed(&format!("{BASE}{anz}")).registry);
+}
+
+#[test]
 fn relative_paths_are_taken_from_the_folder_of_the_file() {
     let report = "[report]\nendpoint = \"https://c\"\nca = \"ca.pem\"\ncert = \"/c.pem\"\nkey = \"tls/k.pem\"\n";
     let report = parsed(&format!("{BASE}{report}")).report.unwrap();

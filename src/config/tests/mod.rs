@@ -4,6 +4,8 @@ mod accepted;
 mod reference;
 mod refused;
 mod round_trip;
+mod rules;
+mod ties;
 
 const BASE: &str = include_str!("base.toml");
 const REFERENCE: &str = include_str!("../../../config/peerward.toml");

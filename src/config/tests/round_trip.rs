@@ -219,6 +219,10 @@ prop_compose! {
         socket in "/[a-z\"\\\\]{1,20}",
     ) -> Config {
         let control = Control { socket: socket.into() };
+        let mut policy = policy;
+        if destinations.service_tags.is_none() {
+            policy.rules.iter_mut().for_each(|rule| (rule.matches.tags, rule.matches.regions) = (Vec::new(), Vec::new()));
+        }
         let recording = recording.map(|(file, max_bytes)| Recording { file, max_bytes });
         Config { site, registry, isps, uplinks, policy, destinations, probe, report, recording, kernel, control }
     }

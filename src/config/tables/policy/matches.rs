@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most values of one key.
-const MOST: usize = 1024;
+const MOST: usize = 256;
 
 const NONE: &str = "name at least one, or leave the key out";
 
@@ -39,7 +39,21 @@ pub(super) fn read(section: &mut Section<'_>, destinations: &Destinations, regis
             format!("add at least one of {}; what is for everything stands in [policy]", keys.join(", ")),
         ));
     }
+    check_tags(section, &matches, destinations);
     matches
+}
+
+/// Tags and regions of prefixes are known from service tags alone.
+fn check_tags(section: &Section<'_>, matches: &Match, destinations: &Destinations) {
+    if destinations.service_tags.is_some() {
+        return;
+    }
+    for (key, named) in [("tag", !matches.tags.is_empty()), ("region", !matches.regions.is_empty())] {
+        if named {
+            let problem = "fits nothing, because no service tags are read";
+            section.report(key, Wrong::new(problem, "add [destinations.service_tags] with a file and tags"));
+        }
+    }
 }
 
 /// A string or a list of them, each once.
