@@ -81,7 +81,9 @@ impl Engine {
         let names: Vec<String> = config.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
         let zones = Zones::resolve(&config.uplinks);
         let roster = Roster::new(catalogue.classes(), &zones);
-        let layout = Layout::new(&config.kernel, roster.classes(), &names);
+        let balanced = roster.classes().iter().filter(|class| policies.of(class.rule).is_balanced());
+        let balanced = balanced.map(|class| class.id.clone()).collect();
+        let layout = Layout::new(&config.kernel, roster.classes(), &names, &balanced);
         let thresholds = |class: &Class| Thresholds { sla: treatment(&config, class).sla, ..Thresholds::of(&config) };
         let interest = Arc::new(Interest {
             destinations: catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
@@ -154,14 +156,18 @@ impl Engine {
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
     pub fn adopt(&mut self, observed: &Fib, now: BootTime) {
         for (class, held) in self.layout.adoptable(observed) {
-            let (chosen, backup) = match held {
+            let (mut in_charge, backup) = match held {
                 // The primary lost its link while no agent ran: the standing backup carries the traffic.
-                (None, standing) => (standing, None),
+                (primary, standing) if primary.is_empty() => (standing.into_iter().collect(), None),
                 both => both,
             };
-            if chosen.is_some() {
-                self.starts.insert(class, Memory { chosen, backup, since: now, ..Memory::default() });
-            }
+            let rule = self.roster.class(&class).and_then(|class| class.rule);
+            let order = self.policies.of(rule).order().iter().map(|(uplink, _)| *uplink);
+            let mut in_order = order.filter(|uplink| in_charge.remove(uplink));
+            let Some(chosen) = in_order.next() else { continue };
+            let memory =
+                Memory { chosen: Some(chosen), backup, also: in_order.collect(), since: now, ..Memory::default() };
+            self.starts.insert(class, memory);
         }
     }
 
@@ -208,7 +214,7 @@ impl Engine {
             .values()
             .map(|decision| Placement {
                 class: decision.class.clone(),
-                chosen: decision.chosen,
+                on: decision.shares.clone(),
                 backup: decision.backup,
             })
             .collect();

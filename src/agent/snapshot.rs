@@ -1,6 +1,9 @@
 //! Pure: the agent's state as people and machines see it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     engine::{Engine, usable},
@@ -27,8 +30,8 @@ const KEPT_SHOWN: usize = 16;
 /// What the kernel holds of ours, counted once whenever it changes.
 #[derive(Debug, Default)]
 pub struct Held {
-    /// Uplink of each class in the primary table.
-    pub primary: BTreeMap<ClassId, Option<UplinkId>>,
+    /// Uplinks of each class in the primary table.
+    pub primary: BTreeMap<ClassId, BTreeSet<UplinkId>>,
     backup: BTreeMap<ClassId, Option<UplinkId>>,
     routes_primary: usize,
     routes_backup: usize,
@@ -51,7 +54,7 @@ impl Held {
             observed.routes.keys().filter(|(of, _)| tables.contains(of)).count()
         };
         Self {
-            primary: held.iter().map(|(class, (primary, _))| (class.clone(), *primary)).collect(),
+            primary: held.iter().map(|(class, (primary, _))| (class.clone(), primary.clone())).collect(),
             backup: held.into_iter().map(|(class, (_, backup))| (class, backup)).collect(),
             routes_primary: routes_in(Side::Primary),
             routes_backup: routes_in(Side::Backup),
@@ -60,19 +63,16 @@ impl Held {
 
     /// Which classes came into our tables and which left them since `before`.
     pub fn since(&self, before: &Self, engine: &Engine) -> Vec<EventKind> {
-        let moves = |now: &BTreeMap<ClassId, Option<UplinkId>>, then: &BTreeMap<ClassId, Option<UplinkId>>| {
-            let was = |class: &ClassId| then.get(class).copied().flatten().is_some();
-            let changed = now.iter().filter(|(class, uplink)| uplink.is_some() != was(class));
-            changed.map(|(class, uplink)| (class.clone(), uplink.is_some())).collect::<Vec<_>>()
-        };
-        let primary = moves(&self.primary, &before.primary).into_iter().map(|(class, is_there)| {
-            if is_there {
-                EventKind::PrefixAnnouncement { routes: engine.layout.routes(&class).len(), class }
-            } else {
-                EventKind::PrefixWithdrawal { class }
-            }
-        });
-        let backup = moves(&self.backup, &before.backup).into_iter().map(|(class, is_there)| {
+        let primary = changed(&self.primary, &before.primary, |uplinks| !uplinks.is_empty()).into_iter().map(
+            |(class, is_there)| {
+                if is_there {
+                    EventKind::PrefixAnnouncement { routes: engine.layout.routes(&class).len(), class }
+                } else {
+                    EventKind::PrefixWithdrawal { class }
+                }
+            },
+        );
+        let backup = changed(&self.backup, &before.backup, Option::is_some).into_iter().map(|(class, is_there)| {
             if is_there {
                 EventKind::PrefixBackupRouteAnnouncement { routes: engine.layout.routes(&class).len(), class }
             } else {
@@ -81,6 +81,17 @@ impl Held {
         });
         primary.chain(backup).collect()
     }
+}
+
+/// Classes that are there now and were not, or the other way round, and whether they are.
+fn changed<T>(
+    now: &BTreeMap<ClassId, T>,
+    then: &BTreeMap<ClassId, T>,
+    is_there: impl Fn(&T) -> bool,
+) -> Vec<(ClassId, bool)> {
+    let was = |class: &ClassId| then.get(class).is_some_and(&is_there);
+    let changed = now.iter().filter(|(class, held)| is_there(held) != was(class));
+    changed.map(|(class, held)| (class.clone(), is_there(held))).collect()
 }
 
 /// What lies outside the engine but belongs in the picture.
@@ -168,8 +179,8 @@ fn classes(engine: &Engine, around: &Surroundings<'_>, now: BootTime) -> Vec<Cla
         .classes()
         .iter()
         .map(|class| {
-            let in_kernel = around.held.primary.get(&class.id).copied().flatten();
-            class_view(engine, class, engine.decisions.get(&class.id), in_kernel, now)
+            let held: Vec<UplinkId> = around.held.primary.get(&class.id).into_iter().flatten().copied().collect();
+            class_view(engine, class, engine.decisions.get(&class.id), &held, now)
         })
         .collect()
 }
@@ -178,7 +189,7 @@ fn class_view(
     engine: &Engine,
     class: &Class,
     decision: Option<&Decision>,
-    in_kernel: Option<UplinkId>,
+    held: &[UplinkId],
     now: BootTime,
 ) -> ClassView {
     let config = &engine.config;
@@ -202,7 +213,7 @@ fn class_view(
         candidates: decision
             .map(|decision| decision.candidates.iter().map(|candidate| candidate_view(config, candidate)).collect())
             .unwrap_or_default(),
-        in_kernel: in_kernel.map(name),
+        in_kernel: config.names_of(held),
         kept: kept().count(),
         kept_prefixes: kept().take(KEPT_SHOWN).map(kept_view).collect(),
     }

@@ -94,9 +94,9 @@ pub struct ClassView {
     pub prefixes: usize,
     /// Routes after exact aggregation.
     pub routes: usize,
-    /// Uplink chosen; absent when left to the main table.
+    /// Uplink chosen, or several in the order of the configuration (`wan0+wan1`); absent when left to the main table.
     pub uplink: Option<String>,
-    /// ISP of the chosen uplink.
+    /// ISP of the chosen uplink, or of each of them (`ntt+kddi`).
     pub isp: Option<String>,
     /// Uplink of the standing backup.
     pub backup: Option<String>,
@@ -106,7 +106,7 @@ pub struct ClassView {
     pub since_s: u64,
     /// Every uplink considered, best first, with the verdict.
     pub candidates: Vec<CandidateView>,
-    /// Uplink on which the kernel holds the class; equal to `uplink` when all is well.
+    /// Uplink on which the kernel holds the class, or several as there; equal to `uplink` when all is well.
     pub in_kernel: Option<String>,
     /// Prefixes of the class, or around or inside them, that the router's own routes and protections keep.
     #[serde(default)]

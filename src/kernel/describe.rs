@@ -8,8 +8,12 @@ use crate::{
 pub(super) fn describe_change(change: &Change) -> String {
     match change {
         Change::SetNextHop(id, _, next_hop) => format!("set next hop {} to {}", id.0, describe(next_hop)),
-        Change::SetGroup(id, members) => {
-            format!("set next-hop group {} to {:?}", id.0, members.iter().map(|member| member.0).collect::<Vec<_>>())
+        Change::SetGroup(id, group) => {
+            format!(
+                "set next-hop group {} to {:?}",
+                id.0,
+                group.members.keys().map(|member| member.0).collect::<Vec<_>>()
+            )
         }
         Change::AddRoute(table, prefix, via) => format!("add route {prefix} of table {table} by {}", way(via)),
         Change::MoveRoute { table, prefix, from, to } => {

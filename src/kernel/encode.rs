@@ -12,7 +12,7 @@ use netlink_packet_route::{
 use super::{
     frame::Request,
     message_type::{RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELRULE, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWRULE},
-    nexthop::{GroupMember, NextHopMessage, RTNH_F_ONLINK},
+    nexthop::{GroupMember, NEXTHOP_GRP_TYPE_RES, NextHopMessage, RTNH_F_ONLINK},
     ownership::{METRIC_V6, Ownership},
     read::address_family,
     rule,
@@ -20,8 +20,13 @@ use super::{
 };
 use crate::{
     domain::{Family, NextHop},
-    plan::{Change, NextHopId, Rule, Via},
+    plan::{Change, Group, Hashing, NextHopId, Rule, Via},
 };
+
+/// Buckets of a resilient group, which the kernel refuses to change later: enough for a part in a hundred, at 24 bytes each.
+/// Its timers are the kernel's own: a bucket moves to a member that joins once no packet came to it for two minutes, and
+/// those of a member that goes move at once.
+const BUCKETS: u16 = 128;
 
 const SET: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 const ADD: u16 = NLM_F_CREATE | NLM_F_EXCL;
@@ -43,8 +48,8 @@ pub(super) fn requests(own: Ownership, seen: &Seen, change: &Change, on_link: On
         Change::SetNextHop(id, family, next_hop) => {
             vec![Request::new(RTM_NEWNEXTHOP, SET, &next_hop_message(own, *id, *family, next_hop, on_link))]
         }
-        Change::SetGroup(id, members) => {
-            vec![Request::new(RTM_NEWNEXTHOP, SET, &group_message(own, *id, members))]
+        Change::SetGroup(id, group) => {
+            vec![Request::new(RTM_NEWNEXTHOP, SET, &group_message(own, *id, group))]
         }
         Change::AddRoute(table, prefix, via) => {
             // Where another program has a route of the same prefix and metric, ours is put before it, and theirs stays.
@@ -128,12 +133,16 @@ fn next_hop_message(
     }
 }
 
-fn group_message(own: Ownership, id: NextHopId, members: &[NextHopId]) -> NextHopMessage {
+fn group_message(own: Ownership, id: NextHopId, group: &Group) -> NextHopMessage {
+    let member = |(id, weight): (&NextHopId, &u8)| GroupMember { id: id.0, weight: weight.saturating_sub(1) };
+    let resilient = group.hashing == Hashing::Resilient;
     NextHopMessage {
         family: AddressFamily::Unspec,
         protocol: own.protocol,
         id: Some(id.0),
-        group: Some(members.iter().map(|member| GroupMember { id: member.0, weight: 0 }).collect()),
+        group: Some(group.members.iter().map(member).collect()),
+        group_type: resilient.then_some(NEXTHOP_GRP_TYPE_RES),
+        buckets: resilient.then_some(BUCKETS),
         ..NextHopMessage::default()
     }
 }

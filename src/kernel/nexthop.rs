@@ -13,6 +13,13 @@ const NHA_GROUP_TYPE: u16 = 3;
 const NHA_BLACKHOLE: u16 = 4;
 const NHA_OIF: u16 = 5;
 const NHA_GATEWAY: u16 = 6;
+const NHA_RES_GROUP: u16 = 12;
+const NHA_RES_GROUP_BUCKETS: u16 = 1;
+/// `NLA_F_NESTED`.
+const NESTED: u16 = 1 << 15;
+
+/// A resilient group; those of type 0 (`NEXTHOP_GRP_TYPE_MPATH`) share packets out by hash thresholds.
+pub(super) const NEXTHOP_GRP_TYPE_RES: u16 = 1;
 
 /// `RTNH_F_ONLINK`: the gateway is on the link although no connected prefix covers it.
 pub(super) const RTNH_F_ONLINK: u32 = 4;
@@ -37,6 +44,8 @@ pub(super) struct NextHopMessage {
     pub(super) group: Option<Vec<GroupMember>>,
     /// `NHA_GROUP_TYPE`.
     pub(super) group_type: Option<u16>,
+    /// `NHA_RES_GROUP_BUCKETS`; written only.
+    pub(super) buckets: Option<u16>,
     /// `NHA_BLACKHOLE`.
     pub(super) blackhole: bool,
     /// `NHA_OIF`.
@@ -92,6 +101,7 @@ impl NextHopMessage {
             number(NHA_ID, self.id),
             self.group.as_deref().map(|members| DefaultNla::new(NHA_GROUP, group_bytes(members))),
             self.group_type.map(|kind| DefaultNla::new(NHA_GROUP_TYPE, kind.to_ne_bytes().to_vec())),
+            self.buckets.map(|buckets| DefaultNla::new(NHA_RES_GROUP | NESTED, resilience_bytes(buckets))),
             self.blackhole.then(|| DefaultNla::new(NHA_BLACKHOLE, Vec::new())),
             number(NHA_OIF, self.interface),
             self.gateway.as_ref().map(|address| DefaultNla::new(NHA_GATEWAY, octets(address))),
@@ -133,4 +143,11 @@ fn group_bytes(members: &[GroupMember]) -> Vec<u8> {
         [a, b, c, d, member.weight, 0, 0, 0]
     };
     members.iter().flat_map(bytes).collect()
+}
+
+fn resilience_bytes(buckets: u16) -> Vec<u8> {
+    let nested = [DefaultNla::new(NHA_RES_GROUP_BUCKETS, buckets.to_ne_bytes().to_vec())];
+    let mut bytes = vec![0; nested.as_slice().buffer_len()];
+    nested.as_slice().emit(&mut bytes);
+    bytes
 }

@@ -14,7 +14,7 @@ use super::{
     frame::{Message, Request},
     leftover::{LeftRoute, Leftover},
     message_type::{RTM_GETNEXTHOP, RTM_GETROUTE, RTM_NEWNEXTHOP, RTM_NEWROUTE},
-    nexthop::NextHopMessage,
+    nexthop::{GroupMember, NEXTHOP_GRP_TYPE_RES, NextHopMessage},
     ownership::{METRIC_V6, Ownership},
     route::{RouteHead, RouteRecord},
     seen::Seen,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{Family, IfIndex, NextHop},
-    plan::{Fib, NextHopId, Via},
+    plan::{Fib, Group, Hashing, NextHopId, Via},
 };
 
 /// Everything of ours, and what stands around it.
@@ -93,8 +93,7 @@ fn take_next_hop(found: &mut Found, own: Ownership, message: &NextHopMessage) {
         (false, true, ..) => _ = found.seen.next_hops.insert(id, message.protocol),
         (false, false, ..) => {}
         (true, true, Some(members), _) => {
-            let members = members.iter().map(|member| NextHopId(member.id)).collect();
-            found.fib.groups.insert(NextHopId(id), members);
+            found.fib.groups.insert(NextHopId(id), group(members, message.group_type));
         }
         (true, true, None, Some(index)) => {
             let next_hop = NextHop { index: IfIndex(index), gateway: message.gateway };
@@ -102,6 +101,15 @@ fn take_next_hop(found: &mut Found, own: Ownership, message: &NextHopMessage) {
         }
         // A black hole, or one out of our range.
         (true, ..) => found.seen.leave(Leftover::NextHop(id)),
+    }
+}
+
+/// Members that are listed twice count as one: such a group is not as we would set it, and is set anew.
+fn group(members: &[GroupMember], group_type: Option<u16>) -> Group {
+    let resilient = group_type == Some(NEXTHOP_GRP_TYPE_RES);
+    Group {
+        members: members.iter().map(|member| (NextHopId(member.id), member.weight.saturating_add(1))).collect(),
+        hashing: if resilient { Hashing::Resilient } else { Hashing::Threshold },
     }
 }
 

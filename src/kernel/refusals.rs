@@ -59,7 +59,7 @@ impl<'a> Refusals<'a> {
     /// The refused object that a change refers to: what it would lead to is not what was planned.
     pub(super) fn missing(&self, change: &Change) -> Option<NextHopId> {
         match change {
-            Change::SetGroup(_, members) => members.iter().find(|member| self.objects.contains(member)).copied(),
+            Change::SetGroup(_, group) => group.members.keys().find(|member| self.objects.contains(member)).copied(),
             Change::AddRoute(_, _, Via::Group(id)) | Change::MoveRoute { to: Via::Group(id), .. } => {
                 self.objects.get(id).copied()
             }

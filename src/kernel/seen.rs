@@ -54,8 +54,8 @@ impl Seen {
         match change {
             Change::SetNextHop(id, ..) => self.next_hops.get(&id.0).copied(),
             // A group with a stranger among its members would lead wherever that one points.
-            Change::SetGroup(id, members) => {
-                [id].into_iter().chain(members).find_map(|id| self.next_hops.get(&id.0)).copied()
+            Change::SetGroup(id, group) => {
+                [id].into_iter().chain(group.members.keys()).find_map(|id| self.next_hops.get(&id.0)).copied()
             }
             Change::AddRoute(table, prefix @ IpNet::V6(_), _)
             | Change::MoveRoute { table, prefix: prefix @ IpNet::V6(_), .. } => {

@@ -238,7 +238,18 @@ fn any_next_hop() -> impl Strategy<Value = NextHopMessage> {
         (any::<Option<u32>>(), group, any::<Option<u16>>(), any::<Option<u32>>(), any::<Option<IpAddr>>()),
     )
         .prop_map(|((family, protocol, flags, blackhole), (id, group, group_type, interface, gateway))| {
-            NextHopMessage { family, protocol, flags, id, group, group_type, blackhole, interface, gateway }
+            NextHopMessage {
+                family,
+                protocol,
+                flags,
+                id,
+                group,
+                group_type,
+                buckets: None,
+                blackhole,
+                interface,
+                gateway,
+            }
         })
 }
 

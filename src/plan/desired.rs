@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::domain::{ClassId, Family, UplinkAttachment, UplinkId, ZoneId};
+use crate::domain::{ClassId, Family, Share, UplinkAttachment, UplinkId, ZoneId};
 
-use super::{Fib, Layout, NextHopId, Rule, Selector, Side, Via};
+use super::{Fib, Group, Layout, NextHopId, Rule, Selector, Side, Via};
 
 /// Where a class should go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
     /// Class.
     pub class: ClassId,
-    /// Uplink in charge.
-    pub chosen: Option<UplinkId>,
+    /// Uplinks in charge; none: the class is left to the main table.
+    pub on: Vec<Share>,
     /// Standing backup.
     pub backup: Option<UplinkId>,
 }
@@ -34,9 +34,10 @@ impl Layout {
             self.add_probe_table(&mut fib, key, attachment, interfaces);
         }
         for zone in self.zones().filter(|zone| zone.is_none_or(|zone| self.sources.contains_key(&zone))) {
-            let primary = self.seats(zone, placements, attachments, |placement| placement.chosen);
+            let primary = self.seats(zone, placements, attachments, |placement| placement.on.clone());
             let backup = self.seats(zone, placements, attachments, |placement| {
-                placement.backup.filter(|backup| placement.chosen != Some(*backup))
+                let is_apart = |backup: &UplinkId| placement.on.iter().all(|share| share.uplink != *backup);
+                placement.backup.filter(is_apart).map(|uplink| Share { uplink, weight: 1 }).into_iter().collect()
             });
             self.add_table(&mut fib, zone, Side::Primary, &primary);
             self.add_table(&mut fib, zone, Side::Backup, &backup);
@@ -44,34 +45,44 @@ impl Layout {
         fib
     }
 
-    /// The next hop of each class that `uplink` finds a place for.
+    /// The next hops of each class that `on` finds a place for, with their weights.
     fn seats(
         &self,
         zone: Option<ZoneId>,
         placements: &[Placement],
         attachments: &Attachments,
-        uplink: impl Fn(&Placement) -> Option<UplinkId>,
-    ) -> BTreeMap<usize, NextHopId> {
+        on: impl Fn(&Placement) -> Vec<Share>,
+    ) -> BTreeMap<usize, BTreeMap<NextHopId, u8>> {
         (placements.iter())
             .filter_map(|placement| {
                 let (position, plot) = self.plot(&placement.class).filter(|(_, plot)| plot.zone == zone)?;
-                let key = (uplink(placement)?, plot.family);
-                attachments.contains_key(&key).then_some(())?;
-                Some((position, *self.next_hops.get(&key)?))
+                let seat = |share: Share| {
+                    let key = (share.uplink, plot.family);
+                    attachments.contains_key(&key).then_some(())?;
+                    Some((*self.next_hops.get(&key)?, share.weight.max(1)))
+                };
+                let members: BTreeMap<NextHopId, u8> = on(placement).into_iter().filter_map(seat).collect();
+                (!members.is_empty()).then_some((position, members))
             })
             .collect()
     }
 
-    fn add_table(&self, fib: &mut Fib, zone: Option<ZoneId>, side: Side, seats: &BTreeMap<usize, NextHopId>) {
+    fn add_table(
+        &self,
+        fib: &mut Fib,
+        zone: Option<ZoneId>,
+        side: Side,
+        seats: &BTreeMap<usize, BTreeMap<NextHopId, u8>>,
+    ) {
         let table = self.table(zone, side);
         let placed: BTreeSet<usize> = seats.keys().copied().collect();
         for (position, routes) in self.routes_of(zone, &placed) {
-            let (Some(plot), Some(&next_hop)) = (self.plots.get(position), seats.get(&position)) else { continue };
+            let (Some(plot), Some(members)) = (self.plots.get(position), seats.get(&position)) else { continue };
             if routes.is_empty() {
                 continue;
             }
             let group = plot.group(side);
-            fib.groups.insert(group, vec![next_hop]);
+            fib.groups.insert(group, Group { members: members.clone(), hashing: plot.hashing(side) });
             fib.routes.extend(routes.into_iter().map(|prefix| ((table, prefix), Via::Group(group))));
             let family = plot.family;
             let rule = |(selector, preference)| Rule { family, preference, selector, table };

@@ -19,7 +19,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Change, Fib, NextHopId, Rule, Via};
+use super::{Change, Fib, Group, NextHopId, Rule, Via};
 
 /// The messages that lead from `observed` to `desired`, in an order that never leaves a hole: objects before what
 /// refers to them, additions before deletions, replacements in place.
@@ -53,8 +53,7 @@ pub fn difference(desired: &Fib, observed: &Fib) -> Vec<Change> {
 /// groups of a table that may be in use in place of another are left alone.
 pub fn at_once(desired: &Fib, observed: &Fib) -> Vec<Change> {
     let mut changes: Vec<Change> = next_hops_set(desired, observed).collect();
-    let other =
-        |(id, members): &(&NextHopId, &Vec<NextHopId>)| observed.groups.get(id).is_some_and(|held| held != *members);
+    let other = |(id, group): &(&NextHopId, &Group)| observed.groups.get(id).is_some_and(|held| held != *group);
     let moved: BTreeSet<NextHopId> = desired.groups.iter().filter(other).map(|(id, _)| *id).collect();
     if moved.is_empty() {
         return changes;
@@ -88,8 +87,8 @@ fn next_hops_set<'a>(desired: &'a Fib, observed: &'a Fib) -> impl Iterator<Item 
 }
 
 fn group_set(desired: &Fib, observed: &Fib, id: NextHopId) -> Option<Change> {
-    let members = desired.groups.get(&id)?;
-    (observed.groups.get(&id) != Some(members)).then(|| Change::SetGroup(id, members.clone()))
+    let group = desired.groups.get(&id)?;
+    (observed.groups.get(&id) != Some(group)).then(|| Change::SetGroup(id, group.clone()))
 }
 
 /// Groups that the routes of a table refer to.
@@ -191,9 +190,9 @@ fn without_conflicts<'a>(desired: &Fib, observed: &'a Fib) -> (Vec<Change>, Cow<
     let mut rest = observed.clone();
     for id in &next_hops {
         rest.next_hops.remove(id);
-        rest.groups.values_mut().for_each(|members| members.retain(|member| member != id));
+        rest.groups.values_mut().for_each(|group| group.members.retain(|member, _| member != id));
     }
-    rest.groups.retain(|id, members| !groups.contains(id) && !members.is_empty());
+    rest.groups.retain(|id, group| !groups.contains(id) && !group.members.is_empty());
     let standing = rest.groups.clone();
     rest.routes.retain(|_, via| !matches!(via, Via::Group(group) if !standing.contains_key(group)));
     (groups.into_iter().chain(next_hops).map(Change::DeleteNextHop).collect(), Cow::Owned(rest))
@@ -219,8 +218,8 @@ impl Fib {
     fn drop_next_hop(&mut self, id: NextHopId) {
         self.next_hops.remove(&id);
         self.groups.remove(&id);
-        self.groups.values_mut().for_each(|members| members.retain(|member| *member != id));
-        self.groups.retain(|_, members| !members.is_empty());
+        self.groups.values_mut().for_each(|group| group.members.retain(|member, _| *member != id));
+        self.groups.retain(|_, group| !group.members.is_empty());
         let groups = &self.groups;
         self.routes.retain(|_, via| !matches!(via, Via::Group(group) if !groups.contains_key(group)));
     }

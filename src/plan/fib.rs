@@ -21,6 +21,38 @@ impl NextHopId {
     }
 }
 
+/// A next-hop group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its next hops with their weights, from 1 on.
+    pub members: BTreeMap<NextHopId, u8>,
+    /// How packets are shared out among them.
+    pub hashing: Hashing,
+}
+
+/// How a group shares packets out among its members. The kernel refuses to replace a group by one of the other kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashing {
+    /// By hash thresholds (RFC 2992): when a member comes or goes, many flows move (`NEXTHOP_GRP_TYPE_MPATH`).
+    Threshold,
+    /// By buckets: flows of the members that stay keep their way (`NEXTHOP_GRP_TYPE_RES`, Linux 5.13).
+    Resilient,
+}
+
+impl Group {
+    /// A group of one.
+    pub fn of_one(next_hop: NextHopId) -> Self {
+        Self::from_iter([next_hop])
+    }
+}
+
+impl FromIterator<NextHopId> for Group {
+    /// A group of equals.
+    fn from_iter<I: IntoIterator<Item = NextHopId>>(members: I) -> Self {
+        Self { members: members.into_iter().map(|member| (member, 1)).collect(), hashing: Hashing::Threshold }
+    }
+}
+
 /// Where a route of ours leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
@@ -64,8 +96,8 @@ pub struct Rule {
 pub struct Fib {
     /// Next-hop objects.
     pub next_hops: BTreeMap<NextHopId, NextHop>,
-    /// Next-hop groups; members in order, all of weight one.
-    pub groups: BTreeMap<NextHopId, Vec<NextHopId>>,
+    /// Next-hop groups.
+    pub groups: BTreeMap<NextHopId, Group>,
     /// Routes by table and prefix.
     pub routes: BTreeMap<(u32, IpNet), Via>,
     /// Rules.
@@ -116,7 +148,7 @@ pub enum Change {
     /// Create or replace in place a next-hop object; the family is that of its routes.
     SetNextHop(NextHopId, Family, NextHop),
     /// Create or replace in place a group.
-    SetGroup(NextHopId, Vec<NextHopId>),
+    SetGroup(NextHopId, Group),
     /// Create a route where there is none of ours.
     AddRoute(u32, IpNet, Via),
     /// Lead a route of ours elsewhere.

@@ -6,10 +6,10 @@ use ipnet::IpNet;
 
 use crate::domain::{ClassId, UplinkId, ZoneId};
 
-use super::{Fib, Layout, NextHopId, Side, Via};
+use super::{Fib, Layout, NextHopId, Side, Via, layout::Plot};
 
-/// (primary, backup) of each class.
-pub type Holdings = BTreeMap<ClassId, (Option<UplinkId>, Option<UplinkId>)>;
+/// Of each class the uplinks that are in charge, and the backup.
+pub type Holdings = BTreeMap<ClassId, (BTreeSet<UplinkId>, Option<UplinkId>)>;
 
 impl Layout {
     /// Which uplinks the kernel holds each class on: (primary, backup), by the groups and routes in `observed`. A class
@@ -24,37 +24,36 @@ impl Layout {
         self.holdings(observed, |present, _| !present.is_empty())
     }
 
-    /// Class and uplink of each group that routes of the primary table may refer to.
-    pub fn primaries(&self, observed: &Fib) -> BTreeMap<NextHopId, (ClassId, UplinkId)> {
-        (self.plots.iter())
-            .filter_map(|plot| {
-                let uplink = self.owner(*observed.groups.get(&plot.primary)?.first()?)?;
-                Some((plot.primary, (plot.id.clone(), uplink)))
-            })
-            .collect()
+    /// Class and uplinks of each group that routes of the primary table may refer to.
+    pub fn primaries(&self, observed: &Fib) -> BTreeMap<NextHopId, (ClassId, BTreeSet<UplinkId>)> {
+        let on = |plot: &Plot| self.members(observed, plot.primary);
+        let held = self.plots.iter().map(|plot| (plot.primary, (plot.id.clone(), on(plot))));
+        held.filter(|(_, (_, uplinks))| !uplinks.is_empty()).collect()
     }
 
     fn holdings(&self, observed: &Fib, holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool) -> Holdings {
         let [primary, backup] = [Side::Primary, Side::Backup].map(|side| {
             let of_zone = |zone| self.holders(observed, zone, side, &holds);
-            self.zones().flat_map(of_zone).collect::<BTreeMap<usize, UplinkId>>()
+            self.zones().flat_map(of_zone).collect::<BTreeMap<usize, BTreeSet<UplinkId>>>()
         });
         (self.plots.iter().enumerate())
             .map(|(position, plot)| {
-                let held = (primary.get(&position).copied(), backup.get(&position).copied());
+                let on =
+                    |side: &BTreeMap<usize, BTreeSet<UplinkId>>| side.get(&position).cloned().unwrap_or_default();
+                let held = (on(&primary), on(&backup).first().copied());
                 (plot.id.clone(), held)
             })
             .collect()
     }
 
-    /// The uplink of each class that a table of its zone holds.
+    /// The uplinks of each class that a table of its zone holds.
     fn holders(
         &self,
         observed: &Fib,
         zone: Option<ZoneId>,
         side: Side,
         holds: impl Fn(&BTreeSet<IpNet>, &[IpNet]) -> bool,
-    ) -> BTreeMap<usize, UplinkId> {
+    ) -> BTreeMap<usize, BTreeSet<UplinkId>> {
         let by_group = routes_by_group(observed, self.table(zone, side));
         let present: BTreeMap<usize, &BTreeSet<IpNet>> = (self.plots.iter().enumerate())
             .filter(|(_, plot)| plot.zone == zone)
@@ -65,10 +64,16 @@ impl Layout {
             .into_iter()
             .filter(|(position, routes)| expected.get(position).is_some_and(|expected| holds(routes, expected)))
             .filter_map(|(position, _)| {
-                let members = observed.groups.get(&self.plots.get(position)?.group(side))?;
-                Some((position, self.owner(*members.first()?)?))
+                Some((position, self.members(observed, self.plots.get(position)?.group(side))))
             })
+            .filter(|(_, uplinks)| !uplinks.is_empty())
             .collect()
+    }
+
+    /// The uplinks in a group.
+    fn members(&self, observed: &Fib, group: NextHopId) -> BTreeSet<UplinkId> {
+        let members = observed.groups.get(&group).into_iter().flat_map(|group| group.members.keys());
+        members.filter_map(|next_hop| self.owner(*next_hop)).collect()
     }
 
     /// The uplink of a next-hop object.

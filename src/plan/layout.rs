@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    NextHopId, Selector,
+    Hashing, NextHopId, Selector,
     ids::{IdRange, Kind},
     territory::Territories,
 };
@@ -24,6 +24,8 @@ pub(super) struct Plot {
     pub id: ClassId,
     pub family: Family,
     pub zone: Option<ZoneId>,
+    /// Whether several uplinks may be in charge of it.
+    pub balanced: bool,
     /// Group of its routes in the primary table.
     pub primary: NextHopId,
     /// Group of its routes in the backup table.
@@ -39,6 +41,13 @@ impl Plot {
             Side::Primary => self.primary,
             Side::Backup => self.backup,
         }
+    }
+}
+
+impl Plot {
+    /// How the group of one side shares packets out.
+    pub fn hashing(&self, side: Side) -> Hashing {
+        if self.balanced && side == Side::Primary { Hashing::Resilient } else { Hashing::Threshold }
     }
 }
 
@@ -85,8 +94,16 @@ impl Layout {
     /// Aggregates exactly and assigns ids: stable across restarts and catalogue updates, because they follow from the
     /// names of classes and uplinks and not from their positions.
     ///
+    /// Classes in `balanced` may be on several uplinks at once; the id of such a class's primary group is another one, since
+    /// the kernel refuses to replace a group by one that shares packets out in another way.
+    ///
     /// A class is left out when our range of ids is full (more than 8,000 classes of a family).
-    pub fn new<'a>(kernel: &Kernel, classes: &'a [Class], uplink_names: &[String]) -> Self {
+    pub fn new<'a>(
+        kernel: &Kernel,
+        classes: &'a [Class],
+        uplink_names: &[String],
+        balanced: &BTreeSet<ClassId>,
+    ) -> Self {
         let mut range = IdRange::new(kernel.nexthop_base);
         let next_hops = uplink_ids(&mut range, uplink_names);
         let mut sorted: Vec<&'a Class> = classes.iter().collect();
@@ -94,7 +111,8 @@ impl Layout {
         sorted.sort_by(|one, other| (one.zone.is_some(), &one.id).cmp(&(other.zone.is_some(), &other.id)));
         let named: Vec<(&'a Class, NextHopId, NextHopId)> = (sorted.into_iter())
             .filter_map(|class| {
-                let primary = range.give(Kind::Group, class.family, &format!("{}/primary", class.id))?;
+                let use_of_primary = if balanced.contains(&class.id) { "balanced" } else { "primary" };
+                let primary = range.give(Kind::Group, class.family, &format!("{}/{use_of_primary}", class.id))?;
                 let backup = range.give(Kind::Group, class.family, &format!("{}/backup", class.id))?;
                 Some((class, primary, backup))
             })
@@ -109,6 +127,7 @@ impl Layout {
                 id: class.id.clone(),
                 family: class.family,
                 zone: class.zone,
+                balanced: balanced.contains(&class.id),
                 primary,
                 backup,
                 routes: Arc::from([]),

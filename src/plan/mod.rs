@@ -21,7 +21,7 @@ mod tests;
 pub use aggregate::aggregate;
 pub use desired::Placement;
 pub use difference::{at_once, difference};
-pub use fib::{Change, Fib, NextHopId, Rule, Selector, Via};
+pub use fib::{Change, Fib, Group, Hashing, NextHopId, Rule, Selector, Via};
 pub use held::Holdings;
 pub use layout::{Layout, Side};
 pub use territory::space_of;

@@ -5,7 +5,7 @@ use peerward::{
     config::Kernel,
     domain::{Family, NextHop},
     kernel::{FibSocket, KernelError},
-    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
+    plan::{Change, Fib, Group, NextHopId, Rule, Selector, Via, difference},
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
@@ -69,7 +69,7 @@ fn foreign(scene: &Scene) -> Fib {
     let mut fib = Fib::default();
     let base = theirs().nexthop_base;
     fib.next_hops.insert(NextHopId(base), scene.next_hop(1, Family::Ipv4));
-    fib.groups.insert(NextHopId(base + 2), vec![NextHopId(base)]);
+    fib.groups.insert(NextHopId(base + 2), Group::of_one(NextHopId(base)));
     fib.routes.insert((ours().table, net("198.51.100.0/24")), Via::Group(NextHopId(base + 2)));
     let via = NextHop { index: scene.index("wan1"), gateway: None };
     fib.routes.insert((ours().backup_table, net("2001:db8:ffff::/48")), Via::NextHop(via));
@@ -112,7 +112,7 @@ pub fn partial_failure() {
             &mut socket,
             &[
                 Change::SetNextHop(NextHopId(base), Family::Ipv4, scene.next_hop(0, Family::Ipv4)),
-                Change::SetGroup(NextHopId(base + 100), vec![NextHopId(base)]),
+                Change::SetGroup(NextHopId(base + 100), Group::of_one(NextHopId(base))),
             ],
         )
         .await;
@@ -227,7 +227,7 @@ pub fn kept_backup() {
         apply(&mut them, &[Change::SetNextHop(taken, Family::Ipv4, scene.next_hop(1, Family::Ipv4))]).await;
         let mut plan = before.clone();
         plan.next_hops.insert(taken, scene.next_hop(1, Family::Ipv4));
-        plan.groups.insert(NextHopId(ours().nexthop_base + 100), vec![taken]);
+        plan.groups.insert(NextHopId(ours().nexthop_base + 100), Group::of_one(taken));
         plan.routes.retain(|(table, _), _| *table != ours().backup_table);
         let observed = us.read().await.unwrap();
         let applied = us.apply(&difference(&plan, &observed)).await;
@@ -308,7 +308,7 @@ pub fn on_link() {
     let mut fib = Fib::default();
     for (family, offset, gateway) in [(Family::Ipv4, 0, "203.0.113.9"), (Family::Ipv6, 1, "2001:db8:9999::9")] {
         fib.next_hops.insert(NextHopId(base + offset), far(gateway));
-        fib.groups.insert(NextHopId(base + 100 + offset), vec![NextHopId(base + offset)]);
+        fib.groups.insert(NextHopId(base + 100 + offset), Group::of_one(NextHopId(base + offset)));
         fib.routes.insert((ours().table, prefixes(family)[0]), Via::Group(NextHopId(base + 100 + offset)));
         let default = net(if family == Family::Ipv4 { "0.0.0.0/0" } else { "::/0" });
         fib.routes.insert((ours().probe_table, default), Via::NextHop(far(gateway)));

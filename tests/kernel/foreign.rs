@@ -6,7 +6,7 @@ use peerward::{
     config::Kernel,
     domain::{Family, NextHop},
     kernel::FibSocket,
-    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
+    plan::{Change, Fib, Group, NextHopId, Rule, Selector, Via, difference},
 };
 use peerward_lab::{NextHopRow, Route, RouteRow, RuleRow};
 
@@ -54,7 +54,7 @@ async fn squat(scene: &Scene) {
     let base = theirs().nexthop_base;
     for (family, offset) in [(Family::Ipv4, 0), (Family::Ipv6, 1)] {
         fib.next_hops.insert(NextHopId(base + offset), scene.next_hop(0, family));
-        fib.groups.insert(NextHopId(base + 100 + offset), vec![NextHopId(base + offset)]);
+        fib.groups.insert(NextHopId(base + 100 + offset), Group::of_one(NextHopId(base + offset)));
         // Beside ours, and where ours are to be.
         let group = Via::Group(NextHopId(base + 100 + offset));
         let elsewhere = net(if family == Family::Ipv4 { "198.51.100.0/24" } else { "2001:db8:ffff::/48" });
@@ -189,7 +189,7 @@ pub fn leftovers() {
         let mut fib = Fib::default();
         let group = NextHopId(former.nexthop_base + 100);
         fib.next_hops.insert(NextHopId(former.nexthop_base), scene.next_hop(0, Family::Ipv4));
-        fib.groups.insert(group, vec![NextHopId(former.nexthop_base)]);
+        fib.groups.insert(group, Group::of_one(NextHopId(former.nexthop_base)));
         fib.routes.insert((former.table, net("40.96.0.0/13")), Via::Group(group));
         fib.routes.insert((former.table, net("2603:1000::/25")), Via::NextHop(plain));
         for (family, selector) in [

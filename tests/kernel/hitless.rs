@@ -188,7 +188,9 @@ fn renumbered(plan: &Fib, by: u32) -> Fib {
     let other = |id: &NextHopId| NextHopId(id.0 + by);
     Fib {
         next_hops: plan.next_hops.iter().map(|(id, next_hop)| (other(id), *next_hop)).collect(),
-        groups: (plan.groups.iter()).map(|(id, members)| (other(id), members.iter().map(other).collect())).collect(),
+        groups: (plan.groups.iter())
+            .map(|(id, group)| (other(id), group.members.keys().map(other).collect()))
+            .collect(),
         routes: (plan.routes.iter())
             .map(|(key, via)| (*key, if let Via::Group(id) = via { Via::Group(other(id)) } else { *via }))
             .collect(),

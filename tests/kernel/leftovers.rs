@@ -11,7 +11,7 @@ use peerward::{
     config::Kernel,
     domain::{Family, NextHop},
     kernel::FibSocket,
-    plan::{Change, Fib, NextHopId, Rule, Selector, Via},
+    plan::{Change, Fib, Group, NextHopId, Rule, Selector, Via},
 };
 
 use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, Scene, apply, install, net, ours, theirs};
@@ -48,7 +48,7 @@ pub fn needed_next_hops() {
         set(BY_ROUTE),
         set(IN_GROUP_OF_OTHERS),
         set(IN_GROUP_OF_OURS),
-        Change::SetGroup(GROUP_BY_ROUTE, vec![IN_GROUP_OF_OURS]),
+        Change::SetGroup(GROUP_BY_ROUTE, Group::of_one(IN_GROUP_OF_OURS)),
         set(BY_ROUTE_IN_MAIN),
         set(BY_NOTHING),
         Change::SetNextHop(BY_ROUTE_V6, Family::Ipv6, way(Family::Ipv6)),
@@ -57,7 +57,7 @@ pub fn needed_next_hops() {
     let route = |table, prefix, id| Change::AddRoute(table, net(prefix), Via::Group(id));
     let hanging = [
         route(254, "198.51.100.0/24", BY_ROUTE),
-        Change::SetGroup(their_group, vec![IN_GROUP_OF_OTHERS]),
+        Change::SetGroup(their_group, Group::of_one(IN_GROUP_OF_OTHERS)),
         route(900, "198.51.101.0/24", GROUP_BY_ROUTE),
         route(254, "2001:db8:ffff::/48", BY_ROUTE_V6),
     ];

@@ -133,7 +133,7 @@ pub fn next_hop_objects() {
             &[
                 Change::SetNextHop(NextHopId(base), Family::Ipv4, one),
                 Change::SetNextHop(NextHopId(base + 2), Family::Ipv4, two),
-                Change::SetGroup(NextHopId(base + 4), vec![NextHopId(base), NextHopId(base + 2)]),
+                Change::SetGroup(NextHopId(base + 4), [NextHopId(base), NextHopId(base + 2)].into_iter().collect()),
                 Change::AddRoute(254, net("0.0.0.0/0"), Via::Group(NextHopId(base + 4))),
             ],
         )

@@ -17,7 +17,7 @@ use peerward::{
     agent::{FibStatus, Order, Reconciler, Trust},
     domain::Family,
     kernel::{Doubt, FibSocket},
-    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
+    plan::{Change, Fib, Group, NextHopId, Rule, Selector, Via, difference},
 };
 use tokio::{
     sync::watch,
@@ -58,7 +58,7 @@ pub fn damage() {
         ("a next hop, which takes its groups along", vec![Change::DeleteNextHop(NextHopId(group.0 - 100))], 4),
         ("everything", difference(&Fib::default(), &fib), fib.objects()),
         ("a strange route under our number", vec![Change::AddRoute(table, strange, Via::Group(group))], 1),
-        ("a group's members", vec![Change::SetGroup(group, vec![NextHopId(group.0 - 98)])], 1),
+        ("a group's members", vec![Change::SetGroup(group, Group::of_one(NextHopId(group.0 - 98)))], 1),
     ];
     scene.on_router(async || {
         let (mut reconciler, _status) = Reconciler::open(&ours()).await.unwrap();
@@ -249,7 +249,7 @@ fn many(scene: &Scene, primary: usize, backup: Option<usize>) -> Fib {
     for (uplink, group, table, preference) in sides.into_iter().chain(behind) {
         let Some(uplink) = uplink else { continue };
         fib.next_hops.insert(hop(uplink), scene.next_hop(uplink, Family::Ipv4));
-        fib.groups.insert(id(group), vec![hop(uplink)]);
+        fib.groups.insert(id(group), Group::of_one(hop(uplink)));
         for number in 0..20_000_u32 {
             let prefix = IpNet::new(Ipv4Addr::from(0x1400_0000 + number * 256).into(), 24).unwrap();
             fib.routes.insert((table, prefix), Via::Group(id(group)));

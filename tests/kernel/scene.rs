@@ -12,7 +12,7 @@ use peerward::{
     config::{Kernel, Mode},
     domain::{Family, IfIndex, Interest, NextHop, RouterState},
     kernel::{Doubt, FibSocket, Lookup, watch_router},
-    plan::{Change, Fib, NextHopId, Rule, Selector, Via, difference},
+    plan::{Change, Fib, Group, NextHopId, Rule, Selector, Via, difference},
 };
 use peerward_lab::{LOCAL, Namespace, Route, veth};
 use tokio::{sync::watch, time::timeout};
@@ -97,7 +97,7 @@ impl Scene {
             for (uplink, number) in [(0, 0), (1, 2)] {
                 fib.next_hops.insert(id(number), self.next_hop(uplink, family));
             }
-            let member = |uplink: usize| vec![id(if uplink == 0 { 0 } else { 2 })];
+            let member = |uplink: usize| Group::of_one(id(if uplink == 0 { 0 } else { 2 }));
             fib.groups.insert(id(100), member(primary));
             fib.groups.insert(id(102), member(backup));
             for prefix in prefixes(family) {

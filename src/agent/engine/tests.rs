@@ -499,7 +499,7 @@ fn ways(engine: &Engine, address: &str) -> Vec<(String, Option<IfIndex>)> {
         let routes = fib.routes.iter().filter(|((of, prefix), _)| *of == table && prefix.contains(&address));
         let (_, via) = routes.max_by_key(|((_, prefix), _)| prefix.prefix_len())?;
         let plan::Via::Group(group) = via else { return None };
-        Some(fib.next_hops[&fib.groups[group][0]].index)
+        Some(fib.next_hops[fib.groups[group].members.keys().next().unwrap()].index)
     };
     let rules = fib.rules.iter().filter(|rule| rule.family == Family::of(address));
     let mut rules: Vec<_> = rules.filter(|rule| rule.preference > 7691).collect();

@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sweep::Key;
+use super::judgement::OnUplinks;
 use crate::kernel::Flows;
 
 /// What deletions since the last move came to.
 #[derive(Debug, Clone, Default)]
 pub struct Attempts {
     /// What the last look found, where it deleted.
-    before: BTreeMap<Key, u64>,
-    futile: BTreeSet<Key>,
+    before: BTreeMap<OnUplinks, u64>,
+    futile: BTreeSet<OnUplinks>,
 }
 
 impl Attempts {
     /// Whether deleting is of no use until the next move.
-    pub fn are_futile(&self, key: &Key) -> bool {
+    pub fn are_futile(&self, key: &OnUplinks) -> bool {
         self.futile.contains(key)
     }
 
     /// Takes away what the last look's deletions did not make fewer.
-    pub fn give_up(&mut self, found: &mut Flows<Key>) {
+    pub fn give_up(&mut self, found: &mut Flows<OnUplinks>) {
         for (key, before) in std::mem::take(&mut self.before) {
             let now = found.counts.get(&key).copied().unwrap_or_default();
             if now >= before {
@@ -38,7 +38,7 @@ impl Attempts {
     }
 
     /// A look `found` that much and deleted some of it.
-    pub fn made(&mut self, found: BTreeMap<Key, u64>, deleted: &BTreeMap<Key, u64>) {
+    pub fn made(&mut self, found: BTreeMap<OnUplinks, u64>, deleted: &BTreeMap<OnUplinks, u64>) {
         self.before = found;
         self.before.retain(|key, _| deleted.contains_key(key));
     }
@@ -49,11 +49,11 @@ mod tests {
     use super::*;
     use crate::domain::{ClassId, UplinkId};
 
-    fn counts(of: &[(&str, u64)]) -> BTreeMap<Key, u64> {
-        of.iter().map(|(class, count)| ((ClassId::new(class), UplinkId(0)), *count)).collect()
+    fn counts(of: &[(&str, u64)]) -> BTreeMap<OnUplinks, u64> {
+        of.iter().map(|(class, count)| ((ClassId::new(class), [UplinkId(0)].into()), *count)).collect()
     }
 
-    fn next(attempts: &mut Attempts, of: &[(&str, u64)]) -> BTreeMap<Key, u64> {
+    fn next(attempts: &mut Attempts, of: &[(&str, u64)]) -> BTreeMap<OnUplinks, u64> {
         let mut found = Flows { counts: counts(of), flows: Vec::new() };
         attempts.give_up(&mut found);
         found.counts

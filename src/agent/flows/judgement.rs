@@ -20,13 +20,16 @@ const MEMORY: Duration = Duration::from_secs(600);
 /// Addresses that are remembered at most; those that were lost first are forgotten.
 const REMEMBERED: usize = 256;
 
+/// A class and the uplinks that it is on.
+pub type OnUplinks = (ClassId, BTreeSet<UplinkId>);
+
 /// By which uplink the kernel sends what is steered.
 #[derive(Debug, Clone)]
 pub struct Steering {
     table: u32,
     fib: Arc<Fib>,
-    /// Class and uplink of each group of the primary table.
-    primaries: BTreeMap<NextHopId, (ClassId, UplinkId)>,
+    /// Class and uplinks of each group of the primary table.
+    primaries: BTreeMap<NextHopId, OnUplinks>,
     /// Sources that have tables of their own.
     set_aside: Vec<IpNet>,
     /// Classes, and the uplinks that they left lately: nothing else is judged, because a rule of the router's own may
@@ -39,7 +42,7 @@ impl Steering {
     pub fn new(
         table: u32,
         fib: Arc<Fib>,
-        primaries: BTreeMap<NextHopId, (ClassId, UplinkId)>,
+        primaries: BTreeMap<NextHopId, OnUplinks>,
         left: BTreeSet<(ClassId, UplinkId)>,
     ) -> Self {
         let of_source = |selector: &Selector| match selector {
@@ -54,8 +57,8 @@ impl Steering {
         Self { table, fib, primaries, set_aside, left: uplinks }
     }
 
-    /// Class and uplink of a flow; `None` when it is not steered, or by its source.
-    pub fn of(&self, flow: &Flow) -> Option<&(ClassId, UplinkId)> {
+    /// Class and uplinks of a flow; `None` when it is not steered, or by its source.
+    pub fn of(&self, flow: &Flow) -> Option<&OnUplinks> {
         match self.fib.longest_match(self.table, flow.destination)? {
             Via::Group(group) if !self.set_aside.iter().any(|net| net.contains(&flow.source)) => {
                 self.primaries.get(&group)
@@ -64,8 +67,8 @@ impl Steering {
         }
     }
 
-    /// Classes of a family that moved, with their uplinks.
-    fn moved(&self, family: Family) -> impl Iterator<Item = &(ClassId, UplinkId)> {
+    /// Classes of a family that moved, with the uplinks that they are on.
+    fn moved(&self, family: Family) -> impl Iterator<Item = &OnUplinks> {
         let of_family = self.primaries.iter().filter(move |(group, _)| group.family() == family);
         of_family.map(|(_, on)| on).filter(|(class, _)| self.left.contains_key(class))
     }
@@ -146,8 +149,8 @@ impl UplinkAddresses {
         }
     }
 
-    /// Whether an address belongs to an uplink that the class left, and not to the one that it is on.
-    fn is_left_behind(&self, address: IpAddr, (class, uplink): &(ClassId, UplinkId), steering: &Steering) -> bool {
+    /// Whether an address belongs to an uplink that the class left, and to none that it is on.
+    fn is_left_behind(&self, address: IpAddr, (class, uplinks): &OnUplinks, steering: &Steering) -> bool {
         let holders = || self.holders.range((address, UplinkId(0))..=(address, UplinkId(u16::MAX)));
         let has = holders().any(|(_, holds)| *holds == Holds::Now);
         // Who has it now is asked before who had it: an address may have moved between uplinks.
@@ -155,7 +158,7 @@ impl UplinkAddresses {
         let mut left = false;
         let elsewhere = relevant.all(|((_, holder), _)| {
             left |= steering.has_left(class, *holder);
-            holder != uplink
+            !uplinks.contains(holder)
         });
         left && elsewhere && !self.elsewhere.contains(&address)
     }
@@ -168,9 +171,9 @@ impl UplinkAddresses {
         self.holders.keys().map(|(address, _)| *address).filter(is_suspect).collect()
     }
 
-    /// Class and uplink of a flow that leaves with the address of an uplink that the class left; `None` when all is
+    /// Class and uplinks of a flow that leaves with the address of an uplink that the class left; `None` when all is
     /// well, and for what this router itself began.
-    pub fn stale<'a>(&self, flow: &Flow, steering: &'a Steering) -> Option<&'a (ClassId, UplinkId)> {
+    pub fn stale<'a>(&self, flow: &Flow, steering: &'a Steering) -> Option<&'a OnUplinks> {
         let on = steering.of(flow)?;
         (self.is_left_behind(flow.translated, on, steering) && !self.own.contains(&flow.source)).then_some(on)
     }

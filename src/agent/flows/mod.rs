@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::Instant};
 
 use self::{
     attempts::Attempts,
-    judgement::{Steering, UplinkAddresses},
+    judgement::{OnUplinks, Steering, UplinkAddresses},
     places::Places,
     sweep::{Sweeper, Swept},
 };
@@ -27,7 +27,7 @@ use super::{engine::Engine, snapshot::Held};
 use crate::{
     config::{Config, Mode, MovedFlows},
     domain::{
-        ClassId, EventKind, RouterState, UplinkId,
+        EventKind, RouterState, UplinkId,
         view::{FlowsLeft, FlowsView},
     },
     plan::Fib,
@@ -36,10 +36,10 @@ use crate::{
 /// What is known of moved flows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FlowsStatus {
-    /// Entries deleted since start, by class and the uplink that it was on.
-    deleted: BTreeMap<(ClassId, UplinkId), u64>,
+    /// Entries deleted since start, by class and the uplinks that it was on.
+    deleted: BTreeMap<OnUplinks, u64>,
     /// Stale entries at the last look.
-    left: BTreeMap<(ClassId, UplinkId), u64>,
+    left: BTreeMap<OnUplinks, u64>,
     unavailable: Option<String>,
     error: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct MovedFlowsWatch {
     status: watch::Receiver<FlowsStatus>,
     moves: u64,
     places: Places,
-    told: BTreeMap<(ClassId, UplinkId), u64>,
+    told: BTreeMap<OnUplinks, u64>,
 }
 
 impl MovedFlowsWatch {
@@ -119,8 +119,10 @@ impl MovedFlowsWatch {
         let told = std::mem::replace(&mut self.told, deleted.clone());
         let new = |(key, count): (_, u64)| {
             let flows = count - told.get(&key).copied().unwrap_or_default();
-            let (class, uplink) = key;
-            (flows > 0).then(|| EventKind::FlowsReset { class, uplink: config.uplink(uplink).name.clone(), flows })
+            let (class, uplinks) = key;
+            let uplinks: Vec<UplinkId> = uplinks.into_iter().collect();
+            let uplink = config.names_of(&uplinks).filter(|_| flows > 0)?;
+            Some(EventKind::FlowsReset { class, uplink, flows })
         };
         deleted.into_iter().filter_map(new).collect()
     }

@@ -19,7 +19,7 @@ pub struct Places {
     /// Departures are not forgotten: flows that stay behind are counted for as long as they are there.
     remember: bool,
     /// Where each class was last.
-    at: BTreeMap<ClassId, UplinkId>,
+    at: BTreeMap<ClassId, BTreeSet<UplinkId>>,
     /// Since when a class is nowhere.
     nowhere: BTreeMap<ClassId, Instant>,
     left: BTreeMap<(ClassId, UplinkId), Instant>,
@@ -27,27 +27,28 @@ pub struct Places {
 
 impl Places {
     /// What an earlier run left at these `uplinks`, which is no move.
-    pub fn new(uplinks: BTreeSet<UplinkId>, remember: bool, held: &BTreeMap<ClassId, Option<UplinkId>>) -> Self {
-        let at = held.iter().filter_map(|(class, uplink)| Some((class.clone(), (*uplink)?))).collect();
+    pub fn new(uplinks: BTreeSet<UplinkId>, remember: bool, held: &BTreeMap<ClassId, BTreeSet<UplinkId>>) -> Self {
+        let at = held.iter().filter(|(_, uplinks)| !uplinks.is_empty());
+        let at = at.map(|(class, uplinks)| (class.clone(), uplinks.clone())).collect();
         Self { uplinks, remember, at, nowhere: BTreeMap::new(), left: BTreeMap::new() }
     }
 
     /// Returns whether a class is elsewhere than it last was. One that is nowhere at the moment stays where it was: it
     /// is on its way.
-    pub fn note(&mut self, held: &BTreeMap<ClassId, Option<UplinkId>>, now: Instant) -> bool {
+    pub fn note(&mut self, held: &BTreeMap<ClassId, BTreeSet<UplinkId>>, now: Instant) -> bool {
         let mut departures = BTreeSet::new();
-        for (class, uplink) in held {
-            let Some(uplink) = *uplink else {
+        for (class, uplinks) in held {
+            if uplinks.is_empty() {
                 self.nowhere.entry(class.clone()).or_insert(now);
                 continue;
-            };
+            }
             let lost = self.nowhere.remove(class);
-            let was = self.at.insert(class.clone(), uplink);
-            if was != Some(uplink) {
+            let was = self.at.insert(class.clone(), uplinks.clone());
+            if was.as_ref() != Some(uplinks) {
                 // Who was not steered may come from any uplink: the router's own routes are not ours to know.
                 let long = lost.is_some_and(|since| now.saturating_duration_since(since) > SPAN);
-                let from = was.filter(|_| !long).map_or_else(|| self.uplinks.clone(), |was| [was].into());
-                departures.extend(from.into_iter().filter(|from| *from != uplink).map(|from| (class.clone(), from)));
+                let from = was.filter(|_| !long).unwrap_or_else(|| self.uplinks.clone());
+                departures.extend(from.difference(uplinks).map(|from| (class.clone(), *from)));
             }
         }
         if departures.is_empty() {
@@ -73,8 +74,11 @@ mod tests {
     const UPLINKS: [UplinkId; 3] = [UplinkId(0), UplinkId(1), UplinkId(2)];
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn held(places: &[(&str, Option<u16>)]) -> BTreeMap<ClassId, Option<UplinkId>> {
-        places.iter().map(|(class, uplink)| (ClassId::new(class), uplink.map(UplinkId))).collect()
+    fn held(places: &[(&str, Option<u16>)]) -> BTreeMap<ClassId, BTreeSet<UplinkId>> {
+        places
+            .iter()
+            .map(|(class, uplink)| (ClassId::new(class), uplink.map(UplinkId).into_iter().collect()))
+            .collect()
     }
 
     fn left(places: &Places) -> Vec<(String, u16)> {

@@ -16,12 +16,12 @@ use tokio::{
 use super::{
     FlowsStatus, Holding,
     attempts::Attempts,
-    judgement::{Steering, UplinkAddresses},
+    judgement::{OnUplinks, Steering, UplinkAddresses},
     schedule::{Ending, Schedule},
 };
 use crate::{
     clock::boot_time,
-    domain::{ClassId, ReadState, RouterState, UplinkId},
+    domain::{ReadState, RouterState, UplinkId},
     kernel::{Fate, Flow, FlowSocket, Flows, KernelError, TrackedFlow, tracked_flows},
 };
 
@@ -29,9 +29,6 @@ use crate::{
 const AT_ONCE: usize = 4096;
 /// Entries after which it is asked again whether what was found still holds.
 const BATCH: usize = 256;
-
-/// A class and the uplink that it is on.
-pub(super) type Key = (ClassId, UplinkId);
 
 /// Owns the addresses of the uplinks; the socket lives for one look alone.
 #[derive(Debug)]
@@ -165,7 +162,7 @@ impl Look {
         let stale = |flow: &Flow| {
             let on = self.addresses.stale(flow, &self.steering)?;
             // By an uplink without carrier nothing leaves: the kernel uses other routes, and its class is about to move.
-            (usable.contains(&on.1) && !self.attempts.are_futile(on)).then(|| on.clone())
+            (on.1.is_subset(&usable) && !self.attempts.are_futile(on)).then(|| on.clone())
         };
         let mut found = socket.translated_to(&suspects, limit, stale).await?;
         if !self.delete {
@@ -197,12 +194,12 @@ impl Look {
     async fn delete(
         &self,
         socket: &mut FlowSocket,
-        flows: &[(Key, TrackedFlow)],
+        flows: &[(OnUplinks, TrackedFlow)],
     ) -> Result<(Vec<Fate>, bool), KernelError> {
         let mut fates = Vec::new();
         for batch in flows.chunks(BATCH) {
             let usable = self.usable().unwrap_or_default();
-            if !batch.iter().all(|((_, uplink), _)| usable.contains(uplink)) {
+            if !batch.iter().all(|((_, uplinks), _)| uplinks.is_subset(&usable)) {
                 return Ok((fates, true));
             }
             fates.extend(socket.delete(batch.iter().map(|(_, flow)| flow)).await?);
@@ -214,10 +211,10 @@ impl Look {
 /// What one look found and did.
 #[derive(Debug, Default)]
 pub(super) struct Swept {
-    /// Entries deleted, by class and the uplink that it is on.
-    pub deleted: BTreeMap<(ClassId, UplinkId), u64>,
+    /// Entries deleted, by class and the uplinks that it is on.
+    pub deleted: BTreeMap<OnUplinks, u64>,
     /// Stale entries that are still there.
-    pub left: BTreeMap<(ClassId, UplinkId), u64>,
+    pub left: BTreeMap<OnUplinks, u64>,
     /// Why entries cannot be looked at.
     pub unavailable: Option<String>,
     /// What went wrong.
@@ -229,7 +226,7 @@ pub(super) struct Swept {
 }
 
 impl Swept {
-    fn count(&mut self, found: Flows<(ClassId, UplinkId)>, fates: Vec<Fate>) {
+    fn count(&mut self, found: Flows<OnUplinks>, fates: Vec<Fate>) {
         let unfinished = found.count() > found.flows.len() as u64;
         self.ending = if unfinished { Ending::Unfinished } else { Ending::Finished };
         self.left = found.counts;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{judgement::*, *};
 use crate::{
-    domain::{Address, BootTime, Family, IfIndex, Link, ReadState},
+    domain::{Address, BootTime, ClassId, Family, IfIndex, Link, ReadState},
     kernel::Flow,
     plan::{NextHopId, Rule, Selector, Via},
 };
@@ -20,7 +20,7 @@ const START: BootTime = BootTime(Duration::from_secs(1000));
 
 /// Exchange on `uplink`, in both families.
 fn steering(uplink: UplinkId, rules: &[Selector]) -> Steering {
-    let class = |family| (ClassId::new(&format!("exchange.{family}")), uplink);
+    let class = |family| (ClassId::new(&format!("exchange.{family}")), [uplink].into());
     let mut fib = Fib::default();
     for (prefix, group) in [("13.107.6.0/24", 100), ("2620:1ec:4::/48", 101)] {
         fib.routes.insert((TABLE, prefix.parse().unwrap()), Via::Group(NextHopId(group)));
@@ -89,8 +89,8 @@ fn a_flow_with_the_address_of_the_uplink_that_it_left_is_stale_and_no_other() {
     let (addresses, on_south) = (usual(), steering(SOUTH, &[]));
     let moved = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
     assert_eq!(
-        addresses.stale(&moved, &on_south).map(|(class, uplink)| (class.to_string(), *uplink)),
-        Some(("exchange.ipv4".to_owned(), SOUTH))
+        addresses.stale(&moved, &on_south).map(|(class, uplinks)| (class.to_string(), uplinks.clone())),
+        Some(("exchange.ipv4".to_owned(), [SOUTH].into()))
     );
     assert!(is_stale(&addresses, &flow("fd00::10", "2620:1ec:4::152", "2001:db8:100::2"), &on_south));
     for (why, flow) in [
@@ -184,7 +184,7 @@ fn only_flows_of_a_class_that_moved_and_of_the_uplink_that_it_left_are_stale() {
     let moved = flow("192.168.77.10", "13.107.6.152", "203.0.113.2");
     assert!(!is_stale(&addresses, &by_foreign_rule, &steering(SOUTH, &[])), "the class was never on the third");
     assert!(is_stale(&addresses, &moved, &steering(SOUTH, &[])));
-    let class = |uplink| (ClassId::new("exchange.ipv4"), uplink);
+    let class = |uplink| (ClassId::new("exchange.ipv4"), [uplink].into());
     let mut fib = Fib::default();
     fib.routes.insert((TABLE, "13.107.6.0/24".parse().unwrap()), Via::Group(NextHopId(100)));
     let still = Steering::new(TABLE, Arc::new(fib), [(NextHopId(100), class(SOUTH))].into(), BTreeSet::new());

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -9,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Family, IfIndex, NextHop, UplinkId},
-    plan::{Change, Fib, Layout, NextHopId, Placement, Rule, Selector, Via, at_once, difference},
+    plan::{Change, Fib, Group, Hashing, Layout, NextHopId, Placement, Rule, Selector, Via, at_once, difference},
 };
 
 fn desired(placements: &[Placement]) -> Fib {
@@ -38,7 +41,7 @@ fn a_restart_with_the_same_decisions_writes_nothing() {
     let before = desired(&place_all(Some(KDDI), Some(IIJ)));
     let mut shuffled = classes();
     shuffled.reverse();
-    let again = Layout::new(&super::kernel(), &shuffled, &names());
+    let again = Layout::new(&super::kernel(), &shuffled, &names(), &BTreeSet::new());
     let after = again.desired(&place_all(Some(KDDI), Some(IIJ)), &attached(&[KDDI, IIJ, NTT]), &interfaces());
     assert_eq!(difference(&after, &before), []);
 }
@@ -127,11 +130,11 @@ fn an_id_that_is_wanted_for_the_other_kind_is_freed_first() {
     let hop = next_hop(KDDI, Family::Ipv4);
     let mut as_group = Fib::default();
     as_group.next_hops.insert(NextHopId(2), hop);
-    as_group.groups.insert(id, vec![NextHopId(2)]);
+    as_group.groups.insert(id, Group::of_one(NextHopId(2)));
     as_group.routes.insert((7700, net("20.0.0.0/16")), Via::Group(id));
     let mut as_hop = Fib::default();
     as_hop.next_hops.insert(id, hop);
-    as_hop.groups.insert(NextHopId(102), vec![id]);
+    as_hop.groups.insert(NextHopId(102), Group::of_one(id));
     as_hop.routes.insert((7700, net("20.0.0.0/16")), Via::Group(NextHopId(102)));
     assert_eq!(lead(&as_group, &as_hop, |_, _| {}).fib, as_hop);
     assert_eq!(lead(&as_hop, &as_group, |_, _| {}).fib, as_group);
@@ -160,7 +163,8 @@ fn some_addresses() -> Vec<IpAddr> {
 /// Any state that a kernel can be in: no route without its group, no group without its members.
 fn any_fib() -> impl Strategy<Value = Fib> {
     let hops = prop::collection::btree_map(2_u32..10, 1_u32..4, 0..8);
-    let groups = prop::collection::btree_map(100_u32..108, prop::collection::vec(2_u32..10, 1..3), 0..8);
+    let groups =
+        prop::collection::btree_map(100_u32..108, prop::collection::btree_map(2_u32..10, 1_u8..4, 1..3), 0..8);
     let routes = prop::collection::btree_map((0..TABLES.len(), 0..PREFIXES.len()), 100_u32..108, 0..24);
     let rules = prop::collection::btree_set((any::<bool>(), 0..TABLES.len(), 0_u32..3), 0..6);
     (hops, groups, routes, rules).prop_map(|(hops, groups, routes, rules)| {
@@ -170,11 +174,13 @@ fn any_fib() -> impl Strategy<Value = Fib> {
         }
         for (id, members) in groups {
             let id = NextHopId(id);
-            let members: Vec<NextHopId> = (members.into_iter().map(NextHopId))
-                .filter(|member| member.family() == id.family() && fib.next_hops.contains_key(member))
+            let members: BTreeMap<NextHopId, u8> = (members.into_iter())
+                .map(|(member, weight)| (NextHopId(member), weight))
+                .filter(|(member, _)| member.family() == id.family() && fib.next_hops.contains_key(member))
                 .collect();
             if !members.is_empty() {
-                fib.groups.insert(id, members);
+                let hashing = if id.0 < 104 { Hashing::Threshold } else { Hashing::Resilient };
+                fib.groups.insert(id, Group { members, hashing });
             }
         }
         for ((table, prefix), group) in routes {

@@ -50,7 +50,7 @@ fn ids_follow_from_names_and_not_from_positions() {
     more.reverse();
     let mut names = names();
     names.insert(0, "another".to_owned());
-    let grown = Layout::new(&kernel(), &more, &names);
+    let grown = Layout::new(&kernel(), &more, &names, &BTreeSet::new());
     let before = layout();
     for class in classes() {
         let (_, old) = before.plot(&class.id).unwrap();
@@ -66,7 +66,7 @@ fn ids_follow_from_names_and_not_from_positions() {
 #[test]
 fn names_of_one_hash_get_ids_of_their_own() {
     let many: Vec<_> = (0..3_000).map(|number| class(&format!("class-{number}"), &["20.0.0.0/16"])).collect();
-    let layout = Layout::new(&kernel(), &many, &names());
+    let layout = Layout::new(&kernel(), &many, &names(), &BTreeSet::new());
     let ids: BTreeSet<_> = layout.plots.iter().flat_map(|plot| [plot.primary, plot.backup]).collect();
     assert_eq!(ids.len(), 6_000);
 }
@@ -74,7 +74,7 @@ fn names_of_one_hash_get_ids_of_their_own() {
 #[test]
 fn a_range_that_is_full_leaves_classes_out_instead_of_giving_an_id_twice() {
     let many: Vec<_> = (0..9_000).map(|number| class(&format!("class-{number}"), &["20.0.0.0/16"])).collect();
-    let layout = Layout::new(&kernel(), &many, &names());
+    let layout = Layout::new(&kernel(), &many, &names(), &BTreeSet::new());
     let ids: BTreeSet<_> = layout.plots.iter().flat_map(|plot| [plot.primary, plot.backup]).collect();
     assert_eq!(ids.len(), 2 * layout.plots.len());
     assert_eq!(layout.plots.len(), 8_191);
@@ -83,7 +83,8 @@ fn a_range_that_is_full_leaves_classes_out_instead_of_giving_an_id_twice() {
 #[test]
 fn an_odd_base_does_not_turn_the_families_round() {
     let odd = Kernel { nexthop_base: 1_001, ..kernel() };
-    let fib = Layout::new(&odd, &classes(), &names()).desired(&[], &attached(&[KDDI]), &interfaces());
+    let fib =
+        Layout::new(&odd, &classes(), &names(), &BTreeSet::new()).desired(&[], &attached(&[KDDI]), &interfaces());
     for (id, next_hop) in &fib.next_hops {
         assert_eq!(Some(id.family()), next_hop.gateway.map(Family::of));
     }
@@ -97,7 +98,7 @@ fn a_class_is_in_the_primary_table_on_its_uplink_and_in_the_backup_table_on_its_
     let prefix = net("2603:1006::/40");
     assert_eq!(fib.routes.get(&(7700, prefix)), Some(&Via::Group(plot.primary)));
     assert_eq!(fib.routes.get(&(7701, prefix)), Some(&Via::Group(plot.backup)));
-    let members = |group| fib.groups[&group].iter().map(|id| fib.next_hops[id]).collect::<Vec<_>>();
+    let members = |group| fib.groups[&group].members.keys().map(|id| fib.next_hops[id]).collect::<Vec<_>>();
     assert_eq!(members(plot.primary), [next_hop(NTT, Family::Ipv6)]);
     assert_eq!(members(plot.backup), [next_hop(IIJ, Family::Ipv6)]);
 }
@@ -185,7 +186,9 @@ fn what_was_planned_is_what_is_held() {
     ];
     let observed = desired(&placements);
     let expected: BTreeMap<_, _> = (placements.iter())
-        .map(|placement| (placement.class.clone(), (placement.chosen, placement.backup)))
+        .map(|placement| {
+            (placement.class.clone(), (placement.on.iter().map(|share| share.uplink).collect(), placement.backup))
+        })
         .collect();
     assert_eq!(layout.held(&observed), expected);
     assert_eq!(layout.adoptable(&observed), expected);
@@ -193,7 +196,7 @@ fn what_was_planned_is_what_is_held() {
 
 #[test]
 fn nothing_is_held_by_an_empty_kernel() {
-    assert!(layout().held(&Fib::default()).values().all(|held| *held == (None, None)));
+    assert!(layout().held(&Fib::default()).values().all(|held| *held == (BTreeSet::new(), None)));
 }
 
 #[test]
@@ -201,13 +204,13 @@ fn a_class_with_a_route_missing_is_not_held_but_adoptable() {
     let mut observed = desired(&place_all(Some(KDDI), Some(IIJ)));
     observed.routes.remove(&(7700, net("52.112.0.0/14")));
     let teams = ClassId::new("teams.ipv4");
-    assert_eq!(layout().held(&observed)[&teams], (None, Some(IIJ)));
-    assert_eq!(layout().adoptable(&observed)[&teams], (Some(KDDI), Some(IIJ)));
+    assert_eq!(layout().held(&observed)[&teams], (BTreeSet::new(), Some(IIJ)));
+    assert_eq!(layout().adoptable(&observed)[&teams], ([KDDI].into(), Some(IIJ)));
 }
 
 #[test]
 fn a_route_that_a_foreign_daemon_took_over_is_not_held() {
     let mut observed = desired(&place_all(Some(KDDI), None));
     observed.routes.insert((7700, net("52.112.0.0/14")), Via::NextHop(next_hop(NTT, Family::Ipv4)));
-    assert_eq!(layout().held(&observed)[&ClassId::new("teams.ipv4")], (None, None));
+    assert_eq!(layout().held(&observed)[&ClassId::new("teams.ipv4")], (BTreeSet::new(), None));
 }

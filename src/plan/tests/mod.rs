@@ -7,14 +7,17 @@ mod model;
 mod service_tags;
 mod territory;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 use super::{Layout, Placement};
 use crate::{
     config::{Kernel, Mode},
-    domain::{Class, ClassId, Family, IfIndex, NextHop, UplinkAttachment, UplinkId},
+    domain::{Class, ClassId, Family, IfIndex, NextHop, Share, UplinkAttachment, UplinkId},
 };
 
 const KDDI: UplinkId = UplinkId(0);
@@ -65,7 +68,7 @@ fn classes() -> Vec<Class> {
 }
 
 fn layout() -> Layout {
-    Layout::new(&kernel(), &classes(), &names())
+    Layout::new(&kernel(), &classes(), &names(), &BTreeSet::new())
 }
 
 fn next_hop(uplink: UplinkId, family: Family) -> NextHop {
@@ -92,7 +95,8 @@ fn attached(uplinks: &[UplinkId]) -> BTreeMap<(UplinkId, Family), UplinkAttachme
 }
 
 fn place(class: &str, chosen: Option<UplinkId>, backup: Option<UplinkId>) -> Placement {
-    Placement { class: ClassId::new(class), chosen, backup }
+    let on = chosen.map(|uplink| Share { uplink, weight: 1 }).into_iter().collect();
+    Placement { class: ClassId::new(class), on, backup }
 }
 
 fn place_all(chosen: Option<UplinkId>, backup: Option<UplinkId>) -> Vec<Placement> {

@@ -30,12 +30,14 @@ impl ModelKernel {
                 refuse(next_hop.gateway.is_some_and(|gateway| Family::of(gateway) != family), "gateway's family")?;
                 fib.next_hops.insert(id, next_hop);
             }
-            Change::SetGroup(id, members) => {
+            Change::SetGroup(id, group) => {
                 refuse(fib.next_hops.contains_key(&id), "a next hop cannot become a group")?;
-                refuse(members.is_empty(), "a group needs a member")?;
+                refuse(group.members.is_empty(), "a group needs a member")?;
                 let fits = |member: &NextHopId| fib.next_hops.contains_key(member) && member.family() == id.family();
-                refuse(!members.iter().all(fits), "a member does not exist, or is of another family")?;
-                fib.groups.insert(id, members);
+                refuse(!group.members.keys().all(fits), "a member does not exist, or is of another family")?;
+                let kept = fib.groups.get(&id).is_none_or(|held| held.hashing == group.hashing);
+                refuse(!kept, "a group keeps its kind")?;
+                fib.groups.insert(id, group);
             }
             Change::AddRoute(table, prefix, via) | Change::MoveRoute { table, prefix, to: via, .. } => {
                 let new = matches!(change, Change::AddRoute(..));
@@ -72,10 +74,10 @@ impl ModelKernel {
 
     fn drop_what_hung_on(&mut self, gone: &[NextHopId]) {
         let fib = &mut self.fib;
-        for members in fib.groups.values_mut() {
-            members.retain(|member| !gone.contains(member));
+        for group in fib.groups.values_mut() {
+            group.members.retain(|member, _| !gone.contains(member));
         }
-        fib.groups.retain(|_, members| !members.is_empty());
+        fib.groups.retain(|_, group| !group.members.is_empty());
         let groups = &fib.groups;
         fib.routes.retain(|_, via| !matches!(via, Via::Group(id) if !groups.contains_key(id)));
     }
@@ -99,7 +101,7 @@ impl ModelKernel {
         let (_, via) = self.fib.routes.iter().filter_map(covering).max_by_key(|(length, _)| *length)?;
         match via {
             Via::NextHop(next_hop) => Some(next_hop),
-            Via::Group(id) => self.fib.next_hops.get(self.fib.groups.get(&id)?.first()?).copied(),
+            Via::Group(id) => self.fib.next_hops.get(self.fib.groups.get(&id)?.members.keys().next()?).copied(),
         }
     }
 }

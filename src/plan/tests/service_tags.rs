@@ -39,7 +39,7 @@ fn all_service_tags_in_one_class_are_2979_routes_that_cover_not_one_address_more
             rule: None,
             zone: None,
         };
-        let layout = Layout::new(&kernel(), std::slice::from_ref(&class), &names());
+        let layout = Layout::new(&kernel(), std::slice::from_ref(&class), &names(), &BTreeSet::new());
         assert_eq!(layout.routes(&class.id).len(), count, "{family}");
         routes.extend(layout.routes(&class.id));
     }

@@ -136,8 +136,8 @@ fn object_commands(site: &Site, fib: &Fib) -> String {
     for (id, next_hop) in &fib.next_hops {
         let _ = writeln!(text, "nexthop add id {} {} protocol {protocol}", id.0, leading(site, next_hop));
     }
-    for (id, members) in &fib.groups {
-        let members: Vec<String> = members.iter().map(|member| member.0.to_string()).collect();
+    for (id, group) in &fib.groups {
+        let members: Vec<String> = group.members.keys().map(|member| member.0.to_string()).collect();
         let _ = writeln!(text, "nexthop add id {} group {} protocol {protocol}", id.0, members.join("/"));
     }
     for ((table, prefix), via) in &fib.routes {

@@ -1,11 +1,14 @@
 //! What the agent would write for a whole catalogue: every class on one ISP, with the other as its standing backup.
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+};
 
 use peerward::{
     catalogue::Catalogue,
     config::{Destinations, Kernel, Microsoft365, Microsoft365Source, ServiceTags},
-    domain::{Family, IfIndex, NextHop, UplinkAttachment, UplinkId},
+    domain::{Family, IfIndex, NextHop, Share, UplinkAttachment, UplinkId},
     plan::{Fib, Layout, Placement},
 };
 
@@ -61,7 +64,7 @@ impl fmt::Display for Steered {
 /// All classes on the first uplink, backed up by the second; `way` says where an uplink leads in each family.
 pub(super) fn everything_on_first(catalogue: &Catalogue, way: impl Fn(u8, Family) -> Way) -> Fib {
     let names = UPLINKS.map(str::to_owned);
-    let layout = Layout::new(&Kernel::default(), catalogue.classes(), &names);
+    let layout = Layout::new(&Kernel::default(), catalogue.classes(), &names, &BTreeSet::new());
     let mut attachments = BTreeMap::new();
     for uplink in [0_u8, 1] {
         for family in Family::BOTH {
@@ -72,7 +75,11 @@ pub(super) fn everything_on_first(catalogue: &Catalogue, way: impl Fn(u8, Family
         }
     }
     let placements: Vec<Placement> = (catalogue.classes().iter())
-        .map(|class| Placement { class: class.id.clone(), chosen: Some(UplinkId(0)), backup: Some(UplinkId(1)) })
+        .map(|class| Placement {
+            class: class.id.clone(),
+            on: vec![Share { uplink: UplinkId(0), weight: 1 }],
+            backup: Some(UplinkId(1)),
+        })
         .collect();
     layout.desired(&placements, &attachments, &names)
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use peerward::{
     config::Kernel,
     domain::{Family, IfIndex, NextHop},
-    plan::{Change, NextHopId, Via},
+    plan::{Change, Group, NextHopId, Via},
 };
 use tempfile::NamedTempFile;
 
@@ -97,7 +97,7 @@ fn move_group(
     let mut setup = vec![
         Change::SetNextHop(first, Family::Ipv4, next_hop(0)),
         Change::SetNextHop(second, Family::Ipv4, next_hop(1)),
-        Change::SetGroup(group, vec![first]),
+        Change::SetGroup(group, Group::of_one(first)),
     ];
     setup.extend(prefixes.iter().map(|prefix| Change::AddRoute(table, *prefix, Via::Group(group))));
     site.talk("fill a table", async |socket| site::apply(socket, &setup).await)?;
@@ -110,7 +110,7 @@ fn move_group(
             for turn in 0..repetitions {
                 let to = if turn % 2 == 0 { second } else { first };
                 let began = Instant::now();
-                site::apply(socket, &[Change::SetGroup(group, vec![to])]).await?;
+                site::apply(socket, &[Change::SetGroup(group, Group::of_one(to))]).await?;
                 times.push(began.elapsed());
             }
             Ok(times)
