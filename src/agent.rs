@@ -195,7 +195,7 @@ impl Agent {
         let watcher =
             tokio::spawn(watch_router(config.kernel.clone(), engine.interest(), router_sender, doubt_sender));
 
-        let recorder = recording::start(&config, &catalogue, |class| engine.targets.get(class).cloned(), started);
+        let recorder = recording::start(&config, &catalogue, |class| Some(engine.targets_of(class)), started);
         let Measuring { paths, samples, ports } = measuring::start(&config.probe, trust);
         let users = users::start(&config, catalogue, ports);
 

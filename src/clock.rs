@@ -6,8 +6,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::BootTime;
 
-/// The start of 2025.
-const OLDEST: Duration = Duration::from_secs(1_735_689_600);
+/// The start of 2025, since 1970: a wall clock that shows less was never set.
+pub const OLDEST: Duration = Duration::from_secs(1_735_689_600);
 
 /// Time since boot, suspend included (`CLOCK_BOOTTIME`).
 pub fn boot_time() -> BootTime {

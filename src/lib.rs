@@ -34,5 +34,6 @@ pub mod plan;
 pub mod probe;
 pub mod quality;
 pub mod recording;
+pub mod replay;
 pub mod select;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use super::{logging::Level, probe::Asked};
@@ -86,6 +86,8 @@ pub enum Command {
     },
     /// Measure a target through an uplink, like ping; needs no agent
     Probe(Asked),
+    /// Run policies over a recording: what each would have decided, and where two of them part; needs no agent
+    Replay(Replayed),
     /// Show every class with its prefixes, routes, chosen uplink and backup
     Routes,
     /// Tell where an address or prefix goes, and why
@@ -103,6 +105,17 @@ pub enum Command {
     Withdraw,
     /// Print the version
     Version,
+}
+
+/// What is replayed.
+#[derive(Debug, Args)]
+pub struct Replayed {
+    /// Recordings in the order in which they were made: samples.pwr.gz.1 samples.pwr.gz
+    #[arg(value_name = "SAMPLES", required = true)]
+    pub samples: Vec<PathBuf>,
+    /// Configuration to be replayed; given twice, the two are compared [default: /etc/peerward/peerward.toml]
+    #[arg(id = "config", long = "config", value_name = "FILE", action = ArgAction::Append)]
+    pub configs: Vec<PathBuf>,
 }
 
 fn parse_query(text: &str) -> Result<IpNet, String> {

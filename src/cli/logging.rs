@@ -17,6 +17,7 @@ use super::{
     failure::{Code, Failure},
     output::visible,
 };
+use crate::domain::calendar::civil;
 
 /// Environment variable with the level.
 const VARIABLE: &str = "PEERWARD_LOG";
@@ -164,19 +165,6 @@ fn utc(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
 
-/// Year, month and day of a day since 1970, by the proleptic Gregorian calendar (Howard Hinnant, "chrono-compatible
-/// low-level date algorithms": years start in March, eras have 400 years).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,14 +193,6 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["message"], "one\ntwo");
         assert_eq!(value["level"], "warn");
-    }
-
-    #[test]
-    fn days_are_counted_by_the_calendar() {
-        let cases = [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_088, (2024, 12, 31))];
-        for (days, expected) in cases {
-            assert_eq!(civil(days), expected);
-        }
     }
 
     #[test]

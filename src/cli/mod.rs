@@ -15,6 +15,7 @@ mod output;
 mod paths;
 mod probe;
 mod qualification;
+mod replay;
 mod routes;
 mod run;
 mod sparkline;
@@ -25,6 +26,11 @@ mod withdraw;
 
 #[cfg(test)]
 mod golden;
+
+#[cfg(test)]
+pub(crate) fn replay_in_words(report: &crate::replay::Report) -> String {
+    replay::render(report, Style::default())
+}
 
 use std::process::ExitCode;
 
@@ -58,6 +64,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Status => status::run(&global, style),
         Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
         Command::Probe(asked) => probe::run(&global, &asked),
+        Command::Replay(asked) => replay::run(&global, &asked, style),
         Command::Routes => routes::run(&global, style),
         Command::Explain { query, from } => explain::run(&global, query, from, style),
         Command::Doctor => doctor::run(&global, style),

@@ -3,6 +3,7 @@
 //! Types here carry the units and the rules of the domain (see `ARCHITECTURE.md`). They are parsed once, at an
 //! edge, and trusted afterwards. Nothing in this folder may know another room.
 
+pub mod calendar;
 mod destination;
 mod event;
 pub mod exponential;

@@ -4,10 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Entry, Head};
-use crate::domain::BootTime;
-
-/// The wall clock before this moment (2020-01-01, since 1970) was never set.
-const NEVER_SET: Duration = Duration::from_secs(1_577_836_800);
+use crate::{clock::OLDEST, domain::BootTime};
 
 /// Every run of a recording, with its clock.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +54,6 @@ impl Dating {
     pub fn wall(&self, run: usize, at: BootTime) -> Option<Duration> {
         let run = self.runs.get(run)?;
         let end = run.boot.saturating_add(run.end.0);
-        (end >= NEVER_SET).then(|| run.boot.saturating_add(at.0))
+        (end > OLDEST).then(|| run.boot.saturating_add(at.0))
     }
 }

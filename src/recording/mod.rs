@@ -26,6 +26,8 @@ mod reader;
 mod recorder;
 mod rotation;
 mod sample_line;
+#[cfg(test)]
+pub(crate) mod script;
 mod writer;
 
 #[cfg(test)]

@@ -98,6 +98,21 @@ pub struct Faults {
     pub dropped: u64,
 }
 
+impl Faults {
+    /// Each in a sentence.
+    pub fn in_words(&self) -> Vec<String> {
+        let torn = self.torn.iter().map(|(file, why)| {
+            format!("the end of {} is torn ({why}): what was written last is missing", file.display())
+        });
+        let counted = [
+            (self.unreadable, "lines could not be read"),
+            (self.dropped, "lines are missing: the disk or the writer did not keep up"),
+        ];
+        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        torn.chain(counted.map(|(count, what)| format!("{count} {what}"))).collect()
+    }
+}
+
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

@@ -1,0 +1,84 @@
+//! Pure: policies over a recording, in virtual time. What a policy would have decided, how long each ISP would have carried
+//! what, and where two policies part.
+//!
+//! May know the agent's engine, the entries of a recording and the configuration, all as values. Reads no clock and no file,
+//! writes nothing. Deterministic: the same entries make the same report.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `matching` | which uplink and class of a configuration is which of the recording |
+//! | `attachments` | a router that offers what the recorded one did |
+//! | `lane` | one policy's engine, driven through the recording |
+//! | `account` | what a class was on, and for how long |
+//! | `differences` | when two policies had a class on different uplinks |
+//! | `report` | the outcome as data |
+//!
+//! What a recording does not hold cannot be replayed: routes of the router's own (`require_route`) and learned IPv6 source
+//! prefixes (`ipv6_source = "auto"`) are taken for absent, and the report says so.
+
+mod account;
+mod attachments;
+mod differences;
+mod lane;
+mod matching;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::{
+    catalogue::Catalogue,
+    config::Config,
+    recording::{Dating, Entry, Faults},
+};
+
+use lane::Lane;
+pub use report::{
+    ClassReport, DecisionReport, Difference, IspShare, MoveKind, Moves, Percentiles, PolicyReport, RecordingReport,
+    Report, When,
+};
+
+/// A configuration to be replayed.
+#[derive(Debug)]
+pub struct Policy {
+    /// What people call it: its file.
+    pub name: String,
+    /// The configuration.
+    pub config: Config,
+    /// Its catalogue, with the classes of its rules.
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// Policies on their way through a recording.
+#[derive(Debug)]
+pub struct Replay {
+    lanes: Vec<Lane>,
+    dating: Dating,
+    samples: u64,
+}
+
+impl Replay {
+    /// At the beginning.
+    pub fn new(policies: Vec<Policy>) -> Self {
+        Self { lanes: policies.into_iter().map(Lane::new).collect(), dating: Dating::default(), samples: 0 }
+    }
+
+    /// Takes the next entry of the recording.
+    pub fn take(&mut self, entry: &Entry) {
+        self.dating.observe(entry);
+        self.samples += u64::from(matches!(entry, Entry::Sample(_)));
+        for lane in &mut self.lanes {
+            lane.take(entry);
+        }
+    }
+
+    /// What came of it.
+    pub fn report(mut self, faults: &Faults) -> Report {
+        for lane in &mut self.lanes {
+            lane.end();
+        }
+        report::report(&self.lanes, &self.dating, self.samples, faults)
+    }
+}
