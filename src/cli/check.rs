@@ -1,5 +1,7 @@
 //! `peerward check`: validates a configuration and the files that it names, and says what would be done with them.
 
+mod rules;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,8 +15,10 @@ use super::{
     qualification,
     table::{Align, Cell, Table},
 };
+use rules::ResolvedRule;
+
 use crate::{
-    catalogue::{Catalogue, SourceSummary},
+    catalogue::{Catalogue, Rules, SourceSummary},
     config::{self, Config, Endpoint, Mode, NextHopSpec, TrustSource},
     domain::{ClassId, Family},
     probe::TrustAnchors,
@@ -35,6 +39,7 @@ pub struct Resolved {
     mode: &'static str,
     isps: Vec<ResolvedIsp>,
     uplinks: Vec<ResolvedUplink>,
+    rules: Vec<ResolvedRule>,
     classes: Vec<ResolvedClass>,
     sources: Vec<SourceSummary>,
     report: Option<String>,
@@ -97,7 +102,11 @@ fn load(file: &Path) -> Result<(Config, Catalogue), Findings> {
         data: vec![json!({ "file": file, "key": key, "problem": problem })],
         text: problem,
     };
-    let catalogue = Catalogue::load(&config.destinations).map_err(|it| finding("destinations", it.to_string()))?;
+    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config))
+        .map_err(|it| finding("destinations", it.to_string()))?;
+    if !catalogue.ties().is_empty() {
+        return Err(rules::ties(file, &config, catalogue.ties()));
+    }
     if matches!(config.probe.trust, TrustSource::File(_)) {
         TrustAnchors::load(&config.probe.trust).map_err(|error| finding("probe.ca", error.to_string()))?;
     }
@@ -142,6 +151,7 @@ fn resolve(config: &Config, catalogue: &Catalogue) -> Resolved {
         mode: config.kernel.mode.as_str(),
         isps: isps.collect(),
         uplinks: uplinks.collect(),
+        rules: rules::resolve(config, catalogue, &policies),
         classes: classes.collect(),
         sources: catalogue.sources().to_vec(),
         report: config.report.as_ref().map(|report| url(&report.endpoint)),
@@ -172,8 +182,14 @@ pub fn render(file: &Path, resolved: &Resolved, style: Style) -> String {
         facts.add("source", visible(&source.to_string()));
     }
     let ok = visible(&format!("{}: ok", file.display()));
-    [format!("{ok}\n{}", facts.render()), isps(resolved, style), uplinks(resolved, style), classes(resolved, style)]
-        .join("\n")
+    let parts = [
+        format!("{ok}\n{}", facts.render()),
+        isps(resolved, style),
+        uplinks(resolved, style),
+        rules::render(&resolved.rules, &resolved.market, style),
+        classes(resolved, style),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 fn isps(resolved: &Resolved, style: Style) -> String {

@@ -26,7 +26,7 @@ fn explanation() -> Explanation {
     serde_json::from_str(include_str!("explanation.json")).unwrap()
 }
 
-fn assert_golden(name: &str, actual: &str) {
+pub(super) fn assert_golden(name: &str, actual: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cli/golden").join(name);
     if env::var_os("PEERWARD_BLESS").is_some() {
         fs::write(&file, actual).unwrap();

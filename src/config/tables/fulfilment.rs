@@ -32,10 +32,9 @@ pub(super) fn check(document: &Document<'_>, question: Question<'_>, written: &W
         written.policy.report(document, wrong);
     }
     for (name, rule) in written.rules.iter().zip(&policy.rules) {
-        // A rule without ISPs of its own lacks what the policy lacks.
-        if !(told && rule.isps.is_none())
-            && let Some(wrong) = lacking(question, rule, &named)
-        {
+        // A rule without ISPs of its own has those of the policy, of which it may have been told already.
+        let is_as_policy = rule.isps.is_none() && (told || policy.allow_unqualified);
+        if !is_as_policy && let Some(wrong) = lacking(question, rule, &named) {
             name.report(document, wrong);
         }
     }
@@ -43,8 +42,9 @@ pub(super) fn check(document: &Document<'_>, question: Question<'_>, written: &W
 
 /// What is wrong with a rule that is for this site; `preferred` are the ISPs without it.
 fn lacking(question: Question<'_>, rule: &Rule, preferred: &[IspId]) -> Option<Wrong> {
-    let may_lack = rule.treatment.fallback == Fallback::Any || rule.allow_unqualified;
-    if may_lack || !is_for_site(question, rule) {
+    // Who may stand in the policy's own order is for the policy to say.
+    let may_lack = rule.allow_unqualified && rule.isps.is_some();
+    if may_lack || rule.treatment.fallback == Fallback::Any || !is_for_site(question, rule) {
         return None;
     }
     let all: Vec<IspId> = (0..).map(IspId).take(question.isps.len()).collect();

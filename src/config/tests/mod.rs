@@ -10,6 +10,7 @@ mod ties;
 const BASE: &str = include_str!("base.toml");
 const REFERENCE: &str = include_str!("../../../config/peerward.toml");
 const EXAMPLE: &str = include_str!("../../../config/examples/branch-observe.toml");
+const FLEET: &str = include_str!("../../../config/examples/fleet.toml");
 
 /// A good configuration, as if it stood in `/etc/peerward`.
 fn parsed(text: &str) -> super::Config {

@@ -18,7 +18,7 @@ use super::{
         MovedFlows, NextHopSpec, OnStop, Probe, Profile, Recording, Report, ServiceTags, Site, StaticList,
         TrustSource, Uplink, effective, parse,
     },
-    BASE, EXAMPLE, REFERENCE, parsed,
+    BASE, EXAMPLE, FLEET, REFERENCE, parsed,
 };
 use policy::policy;
 
@@ -254,7 +254,7 @@ proptest! {
 
 #[test]
 fn shipped_configurations_read_back_as_they_are_printed() {
-    for text in [REFERENCE, EXAMPLE, BASE] {
+    for text in [REFERENCE, EXAMPLE, FLEET, BASE] {
         let config = parsed(text);
         assert_eq!(parsed(&effective(&config)), config);
     }

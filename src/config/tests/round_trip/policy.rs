@@ -86,7 +86,7 @@ prop_compose! {
     }
 }
 
-fn rule(number: u8, isps: usize, preferred: Vec<IspId>) -> impl Strategy<Value = Rule> {
+fn rule(number: u8, isps: usize, preferred: Vec<IspId>, policy_allows: bool) -> impl Strategy<Value = Rule> {
     let order = option::of(prop_oneof![Just(Order::Any), order(isps).prop_map(Order::Listed)]);
     (order, any::<bool>(), "[a-z0-9-]{1,8}").prop_flat_map(move |(order, allow_unqualified, name)| {
         let among = match &order {
@@ -94,7 +94,8 @@ fn rule(number: u8, isps: usize, preferred: Vec<IspId>) -> impl Strategy<Value =
             Some(Order::Any) => all(isps),
             Some(Order::Listed(isps)) => isps.clone(),
         };
-        (matches(number), treatment(among, allow_unqualified)).prop_map(move |(matches, treatment)| Rule {
+        let may_lack_fallback = if order.is_none() { policy_allows } else { allow_unqualified };
+        (matches(number), treatment(among, may_lack_fallback)).prop_map(move |(matches, treatment)| Rule {
             name: format!("{name}{number}"),
             place: Place::default(),
             matches,
@@ -111,7 +112,8 @@ pub(super) fn policy(isps: usize) -> impl Strategy<Value = Policy> {
     (order(isps), markets, any::<bool>(), 0..4_u8).prop_flat_map(
         move |(preferred, markets, allow_unqualified, rules)| {
             let among: Vec<IspId> = preferred.iter().chain(markets.values().flatten()).copied().collect();
-            let rules: Vec<_> = (0..rules).map(|number| rule(number, isps, among.clone())).collect();
+            let rules: Vec<_> =
+                (0..rules).map(|number| rule(number, isps, among.clone(), allow_unqualified)).collect();
             (treatment(among, allow_unqualified), rules).prop_map(move |(treatment, rules)| {
                 let (preferred, markets): (_, BTreeMap<_, _>) = (preferred.clone(), markets.clone());
                 Policy { preferred, markets, allow_unqualified, treatment, rules }
