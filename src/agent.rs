@@ -63,7 +63,7 @@ use crate::{
     clock::{boot_time, wall_time_of_boot},
     config::{Config, Mode, OnStop},
     domain::{BootTime, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
-    kernel::{Doubt, KernelError, watch_router},
+    kernel::{Doubt, KernelError, has_resilient_groups, watch_router},
     local::{Answer, ControlSocket, Forwarded, LocalError, Request},
     plan::Fib,
     probe::{ProbePath, TrustAnchors, TrustError},
@@ -185,6 +185,12 @@ impl Agent {
         let (reconciler, fib) = Reconciler::open(&config.kernel).await?;
         let catalogue = Arc::new(catalogue);
         let mut engine = Engine::new(config.clone(), Arc::clone(&catalogue), started);
+        if config.policy.balances() && !has_resilient_groups() {
+            log::warn!(
+                "this kernel has no resilient next-hop groups (Linux 5.13): where traffic is balanced, flows move when an uplink comes or goes"
+            );
+            engine.without_resilience();
+        }
         let adopted = reconciler.observed();
         engine.adopt(&adopted, started);
         look_at_name_servers(&mut engine);

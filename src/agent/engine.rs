@@ -154,6 +154,12 @@ impl Engine {
         self.resolvers = resolvers.into();
     }
 
+    /// For a kernel without resilient next-hop groups.
+    pub fn without_resilience(&mut self) {
+        self.whole = self.whole.clone().without_resilience();
+        self.layout = self.layout.clone().without_resilience();
+    }
+
     /// Takes over what an earlier run left in the kernel, so that a restart moves no packet.
     pub fn adopt(&mut self, observed: &Fib, now: BootTime) {
         for (class, held) in self.layout.adoptable(observed) {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     catalogue::Catalogue,
     config::{self, Config},
-    doctor::{AgentSocket, Finding, Grade, Line, Places, examine, gather},
+    doctor::{AgentSocket, Evidence, Finding, Grade, Line, Places, examine, gather},
     domain::PrefixSet,
     local::{self, Answer, LocalError, Request},
 };
@@ -78,7 +78,9 @@ fn findings(global: &Global, config: Option<&Config>) -> Result<Vec<Finding>, Fa
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&format_args!("cannot start a runtime: {error}")))?;
     let evidence = runtime.block_on(gather(&Places::default(), &own, config.map(Line::all), destinations, socket));
-    Ok(examine(&evidence.map_err(|error| failed(&error))?))
+    let evidence = evidence.map_err(|error| failed(&error))?;
+    let balances = config.is_some_and(|config| config.policy.balances());
+    Ok(examine(&Evidence { balances, ..evidence }))
 }
 
 fn agent(global: &Global, config: Option<&Config>) -> AgentSocket {

@@ -93,6 +93,8 @@ pub struct OtherAgent {
 pub struct Evidence {
     /// `[kernel]`.
     pub own: Kernel,
+    /// Some class may be on several uplinks at once.
+    pub balances: bool,
     /// The uplinks; `None` without a configuration.
     pub uplinks: Option<Vec<Line>>,
     /// What may be steered.

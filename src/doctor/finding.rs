@@ -59,6 +59,8 @@ pub enum Topic {
     RpFilter,
     /// `net.ipv4.nexthop_compat_mode`.
     CompatMode,
+    /// How flows are told apart where traffic is balanced.
+    HashPolicy,
     /// Router advertisements on a router.
     RouterAdvertisements,
     /// Buffers of sockets.
@@ -87,6 +89,7 @@ impl Topic {
             Self::Forwarding => "forwarding",
             Self::RpFilter => "rp-filter",
             Self::CompatMode => "compat-mode",
+            Self::HashPolicy => "hash-policy",
             Self::RouterAdvertisements => "router-advertisements",
             Self::Buffers => "buffers",
             Self::Networkd => "networkd",

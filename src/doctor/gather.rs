@@ -14,7 +14,9 @@ use crate::{
 const PROCESSES: usize = 65_536;
 
 /// Settings that do not belong to an interface.
-const GLOBAL: [&str; 6] = [
+const GLOBAL: [&str; 8] = [
+    "net/ipv4/fib_multipath_hash_policy",
+    "net/ipv6/fib_multipath_hash_policy",
     "net/ipv4/ip_forward",
     "net/ipv4/nexthop_compat_mode",
     "net/ipv4/conf/all/rp_filter",

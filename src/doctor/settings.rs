@@ -13,6 +13,7 @@ pub(super) fn examine(evidence: &Evidence) -> Vec<Finding> {
     findings.push(reverse_path(evidence));
     findings.extend(router_advertisements(evidence));
     findings.extend(compat_mode(evidence));
+    findings.extend(hash_policy(evidence));
     findings.push(conntrack(evidence));
     findings.extend(buffers(evidence));
     findings
@@ -147,6 +148,24 @@ fn compat_mode(evidence: &Evidence) -> Option<Finding> {
             format!("{}, if no other program here needs single routes told (old routing daemons do)", set(KEY, 0)),
         ),
     })
+}
+
+/// By addresses alone, all that one client has with one front door takes one uplink, and behind a proxy all there is.
+fn hash_policy(evidence: &Evidence) -> Vec<Finding> {
+    let keys = ["net/ipv4/fib_multipath_hash_policy", "net/ipv6/fib_multipath_hash_policy"];
+    let by_address = keys.into_iter().filter(|key| evidence.balances && evidence.settings.number(key) == Some(0));
+    by_address
+        .map(|key| {
+            Finding::new(
+                Grade::Advice,
+                Topic::HashPolicy,
+                format!("{} = 0, the kernel's default", spelled(key)),
+                "a rule of policy balances, and flows are told apart by their addresses alone: all that one client has \
+                 with one address of Microsoft's takes the same uplink",
+                format!("{} (ports count too)", set(key, 1)),
+            )
+        })
+        .collect()
 }
 
 fn conntrack(evidence: &Evidence) -> Finding {

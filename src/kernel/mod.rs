@@ -33,6 +33,7 @@ mod pace;
 mod picture;
 mod read;
 mod refusals;
+mod release;
 mod route;
 mod routes;
 mod rule;
@@ -63,6 +64,7 @@ pub use conntrack::{Fate, Flow, FlowSocket, Flows, TrackedFlow, tracked_flows};
 pub use error::{KernelError, Refusal};
 pub use guard::{Objection, inspect};
 pub use inventory::{Inventory, RuleAbilities, TableContents, inventory};
+pub use release::has_resilient_groups;
 
 use crate::{
     config::Kernel,

@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::domain::{ClassId, Family, Share, UplinkAttachment, UplinkId, ZoneId};
 
-use super::{Fib, Group, Layout, NextHopId, Rule, Selector, Side, Via};
+use super::{Fib, Group, Hashing, Layout, NextHopId, Rule, Selector, Side, Via};
 
 /// Where a class should go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,12 +82,28 @@ impl Layout {
                 continue;
             }
             let group = plot.group(side);
-            fib.groups.insert(group, Group { members: members.clone(), hashing: plot.hashing(side) });
+            let hashing = self.hashing(plot, side);
+            let members = if hashing == Hashing::Resilient { self.twinned(fib, members) } else { members.clone() };
+            fib.groups.insert(group, Group { members, hashing });
             fib.routes.extend(routes.into_iter().map(|prefix| ((table, prefix), Via::Group(group))));
             let family = plot.family;
             let rule = |(selector, preference)| Rule { family, preference, selector, table };
             fib.rules.extend(self.selectors(zone, side).into_iter().map(rule));
         }
+    }
+
+    /// With a sole member it is joined by a twin of its own, of the least weight. The kernel notes which buckets are in use
+    /// only where a group has more than one member (6.18): without the twin, half of the flows would move the moment that
+    /// another uplink joins, and those that the router translates would break.
+    fn twinned(&self, fib: &mut Fib, members: &BTreeMap<NextHopId, u8>) -> BTreeMap<NextHopId, u8> {
+        let sole = members.first_key_value().filter(|_| members.len() == 1).map(|(id, _)| *id);
+        let twin = sole.and_then(|id| {
+            let (key, _) = self.next_hops.iter().find(|(_, own)| **own == id)?;
+            Some((id, *self.twins.get(key)?, *fib.next_hops.get(&id)?))
+        });
+        let Some((id, twin, next_hop)) = twin else { return members.clone() };
+        fib.next_hops.insert(twin, next_hop);
+        BTreeMap::from([(id, u8::MAX), (twin, 1)])
     }
 
     /// A default route of its own, and the rules that lead probes into it: binding a socket to the uplink is not enough,

@@ -78,7 +78,8 @@ impl Layout {
 
     /// The uplink of a next-hop object.
     fn owner(&self, id: NextHopId) -> Option<UplinkId> {
-        self.next_hops.iter().find(|(_, own)| **own == id).map(|((uplink, _), _)| *uplink)
+        let mut of_uplinks = self.next_hops.iter().chain(&self.twins);
+        of_uplinks.find(|(_, own)| **own == id).map(|((uplink, _), _)| *uplink)
     }
 }
 

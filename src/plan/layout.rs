@@ -44,13 +44,6 @@ impl Plot {
     }
 }
 
-impl Plot {
-    /// How the group of one side shares packets out.
-    pub fn hashing(&self, side: Side) -> Hashing {
-        if self.balanced && side == Side::Primary { Hashing::Resilient } else { Hashing::Threshold }
-    }
-}
-
 /// Levels of source prefixes inside one another that are told apart; there are two preferences for each.
 const NESTED_ZONES: u32 = 4;
 
@@ -87,10 +80,26 @@ pub struct Layout {
     pub(super) sources: BTreeMap<ZoneId, Vec<Ipv6Net>>,
     /// Next-hop object of each uplink and family.
     pub(super) next_hops: BTreeMap<(UplinkId, Family), NextHopId>,
+    /// A second one of each, for balanced classes that one uplink alone carries.
+    pub(super) twins: BTreeMap<(UplinkId, Family), NextHopId>,
     positions: BTreeMap<ClassId, usize>,
+    /// The kernel has no resilient groups.
+    rigid: bool,
 }
 
 impl Layout {
+    /// For a kernel without resilient groups: balanced classes have ordinary ones, and flows move when members do.
+    #[must_use]
+    pub fn without_resilience(self) -> Self {
+        Self { rigid: true, ..self }
+    }
+
+    /// How the group of one side of a class shares packets out.
+    pub(super) fn hashing(&self, plot: &Plot, side: Side) -> Hashing {
+        let resilient = plot.balanced && side == Side::Primary && !self.rigid;
+        if resilient { Hashing::Resilient } else { Hashing::Threshold }
+    }
+
     /// Aggregates exactly and assigns ids: stable across restarts and catalogue updates, because they follow from the
     /// names of classes and uplinks and not from their positions.
     ///
@@ -105,7 +114,7 @@ impl Layout {
         balanced: &BTreeSet<ClassId>,
     ) -> Self {
         let mut range = IdRange::new(kernel.nexthop_base);
-        let next_hops = uplink_ids(&mut range, uplink_names);
+        let next_hops = uplink_ids(&mut range, uplink_names, "");
         let mut sorted: Vec<&'a Class> = classes.iter().collect();
         // Those of no zone first: what a zone adds must not move the ids of what was there.
         sorted.sort_by(|one, other| (one.zone.is_some(), &one.id).cmp(&(other.zone.is_some(), &other.id)));
@@ -117,6 +126,8 @@ impl Layout {
                 Some((class, primary, backup))
             })
             .collect();
+        // After all others, so that these do not move.
+        let twins = uplink_ids(&mut range, uplink_names, "/twin");
         let zones: BTreeSet<Option<ZoneId>> = named.iter().map(|(class, ..)| class.zone).collect();
         let of = |zone, class: &'a Class| if class.zone == zone { &*class.prefixes } else { &[] };
         let territories = (zones.into_iter())
@@ -136,7 +147,7 @@ impl Layout {
         let positions = plots.iter().enumerate().map(|(position, plot)| (plot.id.clone(), position)).collect();
         let sources = BTreeMap::new();
         let numbers = Numbers::from(kernel);
-        Self { numbers, plots, territories, sources, next_hops, positions }.with_routes()
+        Self { numbers, plots, territories, sources, next_hops, twins, positions, rigid: false }.with_routes()
     }
 
     /// Names the prefixes of each zone. The routes of a zone without any are left out, because no packet could come to
@@ -236,14 +247,14 @@ fn zone_table(numbers: Numbers, zone: ZoneId) -> u32 {
     numbers.source_table.saturating_add(2 * u32::from(zone.0))
 }
 
-fn uplink_ids(range: &mut IdRange, names: &[String]) -> BTreeMap<(UplinkId, Family), NextHopId> {
+fn uplink_ids(range: &mut IdRange, names: &[String], use_of: &str) -> BTreeMap<(UplinkId, Family), NextHopId> {
     let mut sorted: Vec<(&String, UplinkId)> =
         names.iter().zip(0_u16..).map(|(name, position)| (name, UplinkId(position))).collect();
     sorted.sort();
     let mut ids = BTreeMap::new();
     for (name, uplink) in sorted {
         for family in Family::BOTH {
-            if let Some(id) = range.give(Kind::NextHop, family, name) {
+            if let Some(id) = range.give(Kind::NextHop, family, &format!("{name}{use_of}")) {
                 ids.insert((uplink, family), id);
             }
         }

@@ -7,6 +7,7 @@
     reason = "a step that fails is a failed test"
 )]
 
+mod balanced;
 mod fib;
 mod flows;
 mod foreign;
@@ -53,6 +54,10 @@ fn main() {
         trial("one_message_moves_every_route_of_a_group", fib::group_replace),
         trial("when_the_carrier_is_cut_the_kernel_itself_falls_back_to_the_backup_table", fib::standing_backup),
         trial("withdrawing_removes_ours_and_leaves_what_others_hold_in_our_tables", fib::withdraw),
+        trial("flows_are_shared_out_by_weight", balanced::weights),
+        trial("flows_keep_their_way_when_a_member_comes_or_goes", balanced::flows_keep_their_way),
+        trial("a_member_that_loses_its_carrier_leaves_the_group_and_nothing_else", balanced::carrier_of_a_member),
+        trial("a_balanced_group_is_read_back_as_it_was_set", balanced::read_back),
         trial("refused_changes_are_told_and_the_others_done", fib::partial_failure),
         trial("what_works_is_not_deleted_while_its_successor_is_refused", fib::held_back),
         trial("a_route_of_ours_on_a_line_without_carrier_is_seen_and_withdrawn", fib::dead_routes),

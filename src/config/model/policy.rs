@@ -21,6 +21,14 @@ pub struct Policy {
     pub rules: Vec<Rule>,
 }
 
+impl Policy {
+    /// Whether some class may be on several uplinks at once.
+    pub fn balances(&self) -> bool {
+        let mut treatments = self.rules.iter().map(|rule| &rule.treatment).chain([&self.treatment]);
+        treatments.any(|treatment| matches!(treatment.strategy, Strategy::Balanced(_)))
+    }
+}
+
 /// `[[policy.rule]]`: destinations that are treated in a way of their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {

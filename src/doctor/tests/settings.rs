@@ -102,3 +102,11 @@ fn a_setting_that_cannot_be_read_is_skipped_with_a_word() {
     evidence.settings.0.remove("net/ipv4/ip_forward");
     assert_eq!(bad(&evidence)[0].severity, Grade::Skipped);
 }
+
+#[test]
+fn where_traffic_is_balanced_ports_should_count() {
+    let by_address = [("net/ipv4/fib_multipath_hash_policy", "0"), ("net/ipv6/fib_multipath_hash_policy", "1")];
+    assert!(bad(&with(&by_address)).is_empty(), "nothing is balanced");
+    let finding = only(&Evidence { balances: true, ..with(&by_address) }, Grade::Advice, Topic::HashPolicy);
+    assert_says(&finding, &["flows are told apart by their addresses alone", "net.ipv4.fib_multipath_hash_policy=1"]);
+}

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     config::Kernel,
-    domain::{ClassId, Family},
-    plan::{Fib, Layout, Rule, Selector, Via},
+    domain::{ClassId, Family, NextHop, Share, UplinkId},
+    plan::{Fib, Group, Hashing, Layout, Placement, Rule, Selector, Via},
 };
 
-fn desired(placements: &[super::Placement]) -> Fib {
+fn desired(placements: &[Placement]) -> Fib {
     layout().desired(placements, &attached(&[KDDI, IIJ, NTT]), &interfaces())
 }
 
@@ -58,7 +58,7 @@ fn ids_follow_from_names_and_not_from_positions() {
         assert_eq!((old.primary, old.backup), (new.primary, new.backup));
     }
     for ((uplink, family), id) in &before.next_hops {
-        let moved = crate::domain::UplinkId(uplink.0 + 1);
+        let moved = UplinkId(uplink.0 + 1);
         assert_eq!(grown.next_hops.get(&(moved, *family)), Some(id));
     }
 }
@@ -213,4 +213,59 @@ fn a_route_that_a_foreign_daemon_took_over_is_not_held() {
     let mut observed = desired(&place_all(Some(KDDI), None));
     observed.routes.insert((7700, net("52.112.0.0/14")), Via::NextHop(next_hop(NTT, Family::Ipv4)));
     assert_eq!(layout().held(&observed)[&ClassId::new("teams.ipv4")], (BTreeSet::new(), None));
+}
+
+/// Teams on KDDI three times as much as on IIJ, or on one of them; all other classes as ever.
+fn balanced(on: &[(UplinkId, u8)]) -> (Layout, Fib) {
+    let balanced = [ClassId::new("teams.ipv4")].into();
+    let layout = Layout::new(&kernel(), &classes(), &names(), &balanced);
+    let mut placements = place_all(Some(KDDI), Some(NTT));
+    let teams = placements.iter_mut().find(|placement| balanced.contains(&placement.class)).unwrap();
+    teams.on = on.iter().map(|(uplink, weight)| Share { uplink: *uplink, weight: *weight }).collect();
+    let fib = layout.desired(&placements, &attached(&[KDDI, IIJ, NTT]), &interfaces());
+    (layout, fib)
+}
+
+fn group_of_teams<'a>(layout: &Layout, fib: &'a Fib) -> &'a Group {
+    let Some(Via::Group(group)) = fib.routes.get(&(7700, net("52.112.0.0/14"))) else { panic!("no group") };
+    assert_eq!(layout.plot(&ClassId::new("teams.ipv4")).unwrap().1.primary, *group);
+    &fib.groups[group]
+}
+
+#[test]
+fn a_balanced_class_has_a_resilient_group_of_its_own_with_all_uplinks_by_weight() {
+    let (layout, fib) = balanced(&[(KDDI, 3), (IIJ, 1)]);
+    let group = group_of_teams(&layout, &fib);
+    let weights: BTreeMap<NextHop, u8> =
+        group.members.iter().map(|(id, weight)| (fib.next_hops[id], *weight)).collect();
+    assert_eq!(weights, [(next_hop(KDDI, Family::Ipv4), 3), (next_hop(IIJ, Family::Ipv4), 1)].into());
+    assert_eq!(group.hashing, Hashing::Resilient);
+    assert_eq!(fib.groups.values().filter(|group| group.hashing == Hashing::Resilient).count(), 1);
+    let ordinary = Layout::new(&kernel(), &classes(), &names(), &BTreeSet::new());
+    let plot = |layout: &Layout| layout.plot(&ClassId::new("teams.ipv4")).unwrap().1.clone();
+    assert_ne!(plot(&layout).primary, plot(&ordinary).primary, "a group cannot change its kind");
+    assert_eq!(plot(&layout).backup, plot(&ordinary).backup);
+    let held = ([KDDI, IIJ].into(), Some(NTT));
+    assert_eq!(layout.adoptable(&fib)[&ClassId::new("teams.ipv4")], held);
+    assert_eq!(layout.held(&fib)[&ClassId::new("teams.ipv4")], held);
+}
+
+#[test]
+fn a_balanced_class_on_one_uplink_has_its_twin_beside_it() {
+    let (layout, fib) = balanced(&[(IIJ, 1)]);
+    let group = group_of_teams(&layout, &fib);
+    let ways: Vec<NextHop> = group.members.keys().map(|id| fib.next_hops[id]).collect();
+    assert_eq!(ways, [next_hop(IIJ, Family::Ipv4); 2]);
+    assert_eq!(group.members.values().copied().collect::<BTreeSet<u8>>(), [1, 255].into());
+    assert_eq!(layout.adoptable(&fib)[&ClassId::new("teams.ipv4")], ([IIJ].into(), Some(NTT)));
+}
+
+#[test]
+fn a_kernel_without_resilient_groups_gets_ordinary_ones() {
+    let (layout, fib) = balanced(&[(KDDI, 3), (IIJ, 1)]);
+    let on = [(KDDI, 3), (IIJ, 1)].map(|(uplink, weight)| Share { uplink, weight }).into();
+    let placement = Placement { class: ClassId::new("teams.ipv4"), on, backup: None };
+    let rigid = layout.clone().without_resilience().desired(&[placement], &attached(&[KDDI, IIJ]), &interfaces());
+    let group = group_of_teams(&layout, &rigid);
+    assert_eq!((group.hashing, &group.members), (Hashing::Threshold, &group_of_teams(&layout, &fib).members));
 }

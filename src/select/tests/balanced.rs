@@ -19,6 +19,7 @@ fn balanced() -> Policy {
     policy_of(&config)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the tables of cases read better without borrows")]
 fn decided(paths: [PathInput; 3], memory: &Memory) -> Decision {
     decided_by(&balanced(), &paths, memory)
 }
