@@ -50,7 +50,7 @@ impl PathQuality {
 
     /// Why it is down when too few targets answer.
     pub(super) fn words_of_quorum(&self) -> String {
-        let (answering, all, quorum) = (self.targets.available(), self.targets.len(), self.targets.quorum());
+        let (answering, all, quorum) = (self.targets.available(false), self.targets.len(), self.targets.quorum());
         format!("{answering} of {all} targets answer, {quorum} must")
     }
 

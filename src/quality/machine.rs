@@ -56,7 +56,7 @@ impl PathQuality {
             let certain = self.window.iter().rev().take(lost).any(|probe| probe.word != Word::Overdue);
             let from = self.window.restart_after_losses();
             return self.fall(from, certain, now);
-        } else if self.targets.available() < self.targets.quorum() {
+        } else if self.targets.available(self.state == PathState::Unknown) < self.targets.quorum() {
             self.cause = self.words_of_quorum();
         } else {
             return None;

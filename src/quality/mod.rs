@@ -18,8 +18,8 @@
 //!   still be answered late, and starts again with the answers that bring it back: an outage is judged once, as an
 //!   outage, and not a second time as loss.
 //! * **Targets.** A target that is silent while the others answer is left out, with its losses; while it is not certain
-//!   yet, they are not judged. The path is down when fewer than `quorum` targets (all, when it has fewer) are not silent,
-//!   and does not come up before as many answered since it went down.
+//!   yet, they are not judged. The path goes down when fewer than `quorum` targets (all, when it has fewer) are neither
+//!   silent nor without an address, and does not come up before as many answered since it went down.
 //! * **Identity.** Where targets prove who they are, the path comes up only when one of them did since it went down, or
 //!   when each of them was tried `down_after` times since and could not be reached at all. It goes down when each of them
 //!   that answers at all is answered by something else, `down_after` times in a row; after that, only proof brings it

@@ -155,9 +155,11 @@ impl Targets {
         self.standings.len()
     }
 
-    /// Number of targets that are not silent.
-    pub fn available(&self) -> usize {
-        self.standings.iter().filter(|standing| !standing.silent).count()
+    /// Number of targets that can be asked and are not silent. A path of which nothing is known yet may still find the names
+    /// that it did not find (`hopeful`).
+    pub fn available(&self, hopeful: bool) -> usize {
+        let is = |standing: &&Standing| !standing.silent && (hopeful || !standing.leads_nowhere());
+        self.standings.iter().filter(is).count()
     }
 
     /// Number of targets that are not silent and answered a probe sent at `since` or later.
@@ -207,6 +209,11 @@ impl Standing {
             Word::Failed(failure) => Some(failure),
             Word::Answered | Word::Overdue => None,
         }
+    }
+
+    /// Whether its name had no usable address when it was its turn last.
+    fn leads_nowhere(&self) -> bool {
+        self.newest_failure() == Some(ProbeFailure::NotResolved)
     }
 
     /// The newest losses without an answer between them; names that lead nowhere are no losses.

@@ -193,6 +193,40 @@ fn names_that_lead_nowhere_are_no_loss_but_are_told() {
 }
 
 #[test]
+fn a_name_that_leads_nowhere_is_none_of_a_quorum_whether_the_path_is_up_or_down() {
+    let nowhere = failed(ProbeFailure::NotResolved);
+    let quorum = Thresholds { quorum: 2, ..thresholds() };
+    let three = || vec![tcp("c.example"), tcp("d.example"), tcp("e.example")];
+    let one_left = |target| [nowhere, FAIR, LOST][target];
+
+    let mut path = Rotated::new(quorum, three());
+    path.probes(60, &|target| if target == 0 { nowhere } else { FAIR });
+    assert_eq!(path.state(), PathState::Up, "two of three answer");
+    path.probes(60, &one_left);
+    assert_eq!((path.state(), path.silent()), (PathState::Down, vec![2]), "one of three answers");
+    let evidence = path.quality.evidence();
+    let told =
+        "1 of 3 targets answer, 2 must; name has no usable address: tcp:c.example:443; silent: tcp:e.example:443";
+    assert_eq!(evidence, told);
+    path.probes(60, &one_left);
+    assert_eq!(path.state(), PathState::Down);
+    path.probes(12, &|target| if target == 0 { nowhere } else { FAIR });
+    assert_eq!(path.state(), PathState::Up);
+    assert_eq!(path.transitions.len(), 3, "{:?}", path.transitions);
+}
+
+#[test]
+fn a_name_that_is_not_found_at_once_costs_a_new_path_no_hold_down() {
+    let nowhere = failed(ProbeFailure::NotResolved);
+    let slow = Thresholds { quorum: 2, hold_down: Duration::from_secs(3600), ..thresholds() };
+    let mut path = Rotated::new(slow, vec![tcp("c.example"), tcp("d.example")]);
+    path.probes(20, &|target| if target == 0 { nowhere } else { FAIR });
+    assert_eq!(path.state(), PathState::Unknown);
+    path.probes(2, &|_| FAIR);
+    assert_eq!(path.state(), PathState::Up);
+}
+
+#[test]
 fn rotating_targets_at_different_distances_is_no_jitter() {
     let mut path = plain(3);
     path.probes(60, &|target| ProbeOutcome::Answered(Duration::from_millis(10 * (target as u64 + 1))));
