@@ -59,7 +59,7 @@ impl Attempt<'_> {
     /// about the path. Everything else is an outcome.
     pub async fn carry_out(&self) -> io::Result<Measured> {
         match self.check {
-            Check::Tcp { refusal_answers } => tcp::probe(self, *refusal_answers).await.map(Measured::from),
+            Check::Tcp { .. } => tcp::probe(self).await.map(Measured::from),
             Check::Tls { server_name } => tls::probe(self, server_name).await,
             Check::Http { secure, server_name, path, status } => {
                 let port = self.address.port();

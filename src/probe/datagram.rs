@@ -1,11 +1,12 @@
 //! One packet out of the uplink and its answer, on a socket of its own: what ICMP echo and STUN have in common.
 //!
-//! The socket is bound to the interface and connected: the kernel gives it only what the target sends through that very
-//! interface, and the ICMP errors that quote its packet. The stamps of packets come with the answer, and those of sending
-//! through the error queue.
+//! The socket is bound to the interface and connected: the kernel gives it only what comes through that very interface, and
+//! the ICMP errors that quote its packet. Ping sockets are given what anybody sends, so the sender is looked at here. The
+//! stamps of packets come with the answer, and those of sending through the error queue.
 
 use std::{
     io::{self, ErrorKind, IoSliceMut},
+    net::IpAddr,
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -14,8 +15,8 @@ use nix::{
     errno::Errno,
     sys::{
         socket::{
-            ControlMessageOwned, MsgFlags, TimestampingFlag, recvmsg, setsockopt,
-            sockopt::{Ipv4RecvErr, Ipv6RecvErr, ReceiveTimestampns, Timestamping},
+            ControlMessageOwned, MsgFlags, SockaddrStorage, TimestampingFlag, recvmsg, setsockopt,
+            sockopt::{ReceiveTimestampns, Timestamping},
         },
         time::TimeSpec,
     },
@@ -61,11 +62,7 @@ const QUEUES: [(Interest, MsgFlags); 2] =
 pub(super) fn open(attempt: &Attempt<'_>, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let domain = Domain::for_address(attempt.address);
     let socket = uplink_socket::open(attempt.interface, attempt.source, domain, kind, protocol)?;
-    if attempt.address.is_ipv4() {
-        setsockopt(&socket, Ipv4RecvErr, &true)?;
-    } else {
-        setsockopt(&socket, Ipv6RecvErr, &true)?;
-    }
+    uplink_socket::hear_errors(&socket, domain)?;
     let stamps = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
         | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
         | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
@@ -122,6 +119,7 @@ pub(super) async fn exchange(
     }
     let mut waiting = Waiting {
         descriptor: socket.as_raw_fd(),
+        target: attempt.address.ip(),
         before,
         sent: None,
         noise: false,
@@ -167,6 +165,7 @@ enum Seen {
 
 struct Waiting<H, Q> {
     descriptor: RawFd,
+    target: IpAddr,
     before: Moment,
     sent: Option<Wall>,
     noise: bool,
@@ -194,16 +193,20 @@ impl<H: Fn(&[u8]) -> Heard, Q: Fn(&[u8]) -> bool> Waiting<H, Q> {
     fn take(&mut self, queue: MsgFlags) -> Taken {
         let mut control = Control([0; 256]);
         let mut room = [IoSliceMut::new(&mut self.buffer)];
-        let (length, stamp, error) =
-            match recvmsg::<()>(self.descriptor, &mut room, Some(&mut control.0), queue | MsgFlags::MSG_DONTWAIT) {
-                Ok(message) => {
-                    let (stamp, error) = read(message.cmsgs().into_iter().flatten());
-                    (message.bytes, stamp, error)
-                }
-                Err(Errno::EAGAIN) => return Taken::Empty,
-                // What was reported, the error queue tells with more detail; on a raw socket it may be another's.
-                Err(_) => return Taken::Other,
-            };
+        let (length, sender, stamp, error) = match recvmsg::<SockaddrStorage>(
+            self.descriptor,
+            &mut room,
+            Some(&mut control.0),
+            queue | MsgFlags::MSG_DONTWAIT,
+        ) {
+            Ok(message) => {
+                let (stamp, error) = read(message.cmsgs().into_iter().flatten());
+                (message.bytes, message.address.and_then(address_of), stamp, error)
+            }
+            Err(Errno::EAGAIN) => return Taken::Empty,
+            // What was reported, the error queue tells with more detail; on a raw socket it may be another's.
+            Err(_) => return Taken::Other,
+        };
         let packet = self.buffer.get(..length).unwrap_or_default();
         if queue.contains(MsgFlags::MSG_ERRQUEUE) {
             return match error {
@@ -214,6 +217,9 @@ impl<H: Fn(&[u8]) -> Heard, Q: Fn(&[u8]) -> bool> Waiting<H, Q> {
                     Taken::Other
                 }
             };
+        }
+        if sender.is_some_and(|sender| sender != self.target) {
+            return Taken::Other;
         }
         match (self.heard)(packet) {
             Heard::Answer => {
@@ -253,6 +259,11 @@ fn read(messages: impl Iterator<Item = ControlMessageOwned>) -> (Option<Wall>, O
         }
     }
     (stamp, failure)
+}
+
+fn address_of(sender: SockaddrStorage) -> Option<IpAddr> {
+    let ipv4 = sender.as_sockaddr_in().map(|sender| sender.ip().into());
+    ipv4.or_else(|| sender.as_sockaddr_in6().map(|sender| sender.ip().into()))
 }
 
 fn wall(stamp: TimeSpec) -> Option<Wall> {

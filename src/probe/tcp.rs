@@ -11,14 +11,16 @@
 
 use std::{
     io::{self, ErrorKind},
+    os::fd::AsRawFd,
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::{MsgFlags, recvmsg};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::TcpStream, time};
 
 use super::{attempt::Attempt, tcp_info, uplink_socket};
-use crate::domain::{ProbeFailure, ProbeOutcome};
+use crate::domain::{Check, ProbeFailure, ProbeOutcome};
 
 /// A handshake that is complete.
 #[derive(Debug)]
@@ -30,21 +32,25 @@ pub(super) struct Connection {
     pub started: Instant,
 }
 
-/// What a handshake came to; a failure with the time after which it was known.
-pub(super) type Connected = Result<Connection, (ProbeFailure, Duration)>;
+/// What a handshake came to. A failure comes with the time from SYN to RST, where it was the target that refused the first.
+pub(super) type Connected = Result<Connection, (ProbeFailure, Option<Duration>)>;
 
 /// One probe that is over with the handshake.
 ///
 /// # Errors
 /// As [`connect`].
-pub(super) async fn probe(attempt: &Attempt<'_>, refusal_answers: bool) -> io::Result<ProbeOutcome> {
+pub(super) async fn probe(attempt: &Attempt<'_>) -> io::Result<ProbeOutcome> {
     Ok(match connect(attempt, None).await? {
         Ok(connection) => ProbeOutcome::Answered(connection.rtt),
-        Err((ProbeFailure::Refused, after)) if refusal_answers && after <= attempt.timeout => {
+        Err((ProbeFailure::Refused, Some(after))) if refusal_answers(attempt) && after <= attempt.timeout => {
             ProbeOutcome::Answered(after)
         }
         Err((failure, _)) => ProbeOutcome::Failed(failure),
     })
+}
+
+fn refusal_answers(attempt: &Attempt<'_>) -> bool {
+    matches!(attempt.check, Check::Tcp { refusal_answers: true })
 }
 
 /// Connects; with `segment`, both sides keep their segments to so many bytes.
@@ -61,7 +67,7 @@ pub(super) async fn connect(attempt: &Attempt<'_>, segment: Option<u32>) -> io::
     // `timeout` looks at the socket before it looks at the clock: an answer that came in time while this process was
     // held up is still an answer.
     match time::timeout(attempt.timeout, stream.writable()).await {
-        Err(_) => Ok(Err((ProbeFailure::Timeout, started.elapsed()))),
+        Err(_) => Ok(Err((ProbeFailure::Timeout, None))),
         Ok(ready) => {
             ready?;
             judge(stream, started, attempt.timeout)
@@ -74,6 +80,9 @@ fn start(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Socket> {
     let domain = Domain::for_address(attempt.address);
     let socket = uplink_socket::open(attempt.interface, attempt.source, domain, Type::STREAM, Protocol::TCP)?;
     socket.set_linger(Some(Duration::ZERO))?;
+    if refusal_answers(attempt) {
+        uplink_socket::hear_errors(&socket, domain)?;
+    }
     if let Some(segment) = segment {
         socket.set_tcp_mss(segment)?;
     }
@@ -88,30 +97,39 @@ fn start(attempt: &Attempt<'_>, segment: Option<u32>) -> io::Result<Socket> {
 }
 
 /// What an error before the SYN was on its way means.
-fn not_started(error: io::Error, attempt: &Attempt<'_>, started: Instant) -> io::Result<(ProbeFailure, Duration)> {
+fn not_started(
+    error: io::Error,
+    attempt: &Attempt<'_>,
+    started: Instant,
+) -> io::Result<(ProbeFailure, Option<Duration>)> {
     if uplink_socket::is_own_fault(&error) {
         return Err(error);
     }
-    let failure = match error.raw_os_error() {
-        Some(libc::ECONNREFUSED) => ProbeFailure::Refused,
-        _ => {
-            log::trace!("probe of {} could not be sent through {}: {error}", attempt.address, attempt.interface);
-            ProbeFailure::NotSent
-        }
-    };
-    Ok((failure, started.elapsed()))
+    if error.raw_os_error() == Some(libc::ECONNREFUSED) {
+        return Ok((ProbeFailure::Refused, Some(started.elapsed())));
+    }
+    log::trace!("probe of {} could not be sent through {}: {error}", attempt.address, attempt.interface);
+    Ok((ProbeFailure::NotSent, None))
 }
 
 /// What became of an attempt that ended before the loss threshold.
 fn judge(stream: TcpStream, started: Instant, timeout: Duration) -> io::Result<Connected> {
     let elapsed = started.elapsed();
     if let Some(failure) = stream.take_error()?.and_then(|error| failure_of(&error)) {
-        return Ok(Err((failure, elapsed)));
+        return Ok(Err((failure, Some(elapsed).filter(|_| is_first_word_of_target(&stream)))));
     }
     Ok(match rtt_of(tcp_info::of(&stream).ok(), elapsed, timeout) {
         Some(rtt) => Ok(Connection { stream, rtt, started }),
-        None => Err((ProbeFailure::Timeout, elapsed)),
+        None => Err((ProbeFailure::Timeout, None)),
     })
+}
+
+/// Whether it was the target that refused, and the first SYN that it refused. A firewall on the way says much the same by
+/// ICMP (port unreachable), which the error queue tells apart since Linux 5.9.
+fn is_first_word_of_target(stream: &TcpStream) -> bool {
+    let again = tcp_info::of(stream).is_ok_and(|info| info.retransmissions > 0);
+    let queue = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    !again && recvmsg::<()>(stream.as_raw_fd(), &mut [], None, queue).is_err()
 }
 
 /// What an error after the SYN was sent means; none when the handshake was complete all the same.

@@ -5,6 +5,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use nix::sys::socket::{
+    setsockopt,
+    sockopt::{Ipv4RecvErr, Ipv6RecvErr},
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Opens one, bound to the interface and to the source if one is given; it does not block, and no child process has it.
@@ -29,6 +33,19 @@ pub(super) fn open(
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     Ok(socket)
+}
+
+/// Queues what the network reports of its packets (ICMP errors), apart from what the far side sends.
+///
+/// # Errors
+/// When the socket is of another domain.
+pub(super) fn hear_errors(socket: &Socket, domain: Domain) -> io::Result<()> {
+    let set = if domain == Domain::IPV4 {
+        setsockopt(socket, Ipv4RecvErr, &true)
+    } else {
+        setsockopt(socket, Ipv6RecvErr, &true)
+    };
+    Ok(set?)
 }
 
 /// Whether this machine alone is at fault (out of descriptors, ports or memory, not permitted): then nothing is learned

@@ -45,6 +45,9 @@ fn main() {
         trial("loss_on_one_uplink_is_seen_there_and_nowhere_else", emulated::loss),
         trial("a_black_hole_behind_a_healthy_link_is_seen_and_so_is_its_end", emulated::black_hole),
         trial("what_the_uplinks_own_queue_drops_is_lost", hostile::full_queue),
+        trial("an_echo_that_another_host_answers_is_not_answered", hostile::answer_of_another),
+        trial("a_refusal_on_the_way_is_no_answer_of_the_target", hostile::refused_on_the_way),
+        trial("a_refusal_of_a_repeated_syn_is_no_answer", hostile::refused_late),
         trial("an_answer_that_is_only_late_is_told_twice_and_counted_with_its_time", late::reclassified_once),
     ];
     libtest_mimic::run(&arguments, trials).exit();

@@ -15,7 +15,7 @@ fn attempt(interface: &str, source: Option<IpAddr>, address: SocketAddr) -> Atte
 
 fn run(source: Option<IpAddr>, interface: &str, target: SocketAddr) -> ProbeOutcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(probe(&attempt(interface, source, target), false)).unwrap()
+    runtime.block_on(probe(&attempt(interface, source, target))).unwrap()
 }
 
 fn failed(failure: ProbeFailure) -> ProbeOutcome {
@@ -42,7 +42,7 @@ fn an_answer_in_time_counts_and_keeps_its_rtt_though_this_process_was_held_up() 
     let impatient = Attempt { timeout, ..attempt("lo", None, target) };
     let outcome = runtime.block_on(async {
         let held_up = async { std::thread::sleep(stall) };
-        tokio::join!(biased; probe(&impatient, false), held_up).0.unwrap()
+        tokio::join!(biased; probe(&impatient), held_up).0.unwrap()
     });
     assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < timeout), "{outcome:?}");
 }
@@ -152,9 +152,14 @@ fn a_handshake_is_judged_by_the_kernels_figures() {
 #[test]
 fn a_refusal_is_an_answer_only_where_it_is_said_to_be() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let target = unused_port();
-    let outcome = runtime.block_on(probe(&attempt("lo", None, target), true)).unwrap();
-    assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < PATIENCE), "{outcome:?}");
+    let check = Check::Tcp { refusal_answers: true };
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let target = TcpListener::bind(address).unwrap().local_addr().unwrap();
+        let lenient = Attempt { check: &check, ..attempt("lo", None, target) };
+        let outcome = runtime.block_on(probe(&lenient)).unwrap();
+        assert!(matches!(outcome, ProbeOutcome::Answered(rtt) if rtt < PATIENCE), "{outcome:?}");
+        assert_eq!(runtime.block_on(probe(&attempt("lo", None, target))).unwrap(), failed(ProbeFailure::Refused));
+    }
 }
 
 #[test]
@@ -163,7 +168,7 @@ fn the_local_port_is_noted() {
     let target = listener.local_addr().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let noting = Attempt { ports: Some(&ports), ..attempt("lo", None, target) };
-    runtime.block_on(probe(&noting, false)).unwrap();
+    runtime.block_on(probe(&noting)).unwrap();
     let (_, prober) = listener.accept().unwrap();
     assert!(ports.contains(prober.port()));
 }
