@@ -171,8 +171,8 @@ mod tests {
         let text = include_str!("../../../config/examples/fleet.toml");
         let text = text.replace("market = \"Japan\"", &format!("market = \"{market}\""));
         let text = text.replace("ServiceTags_Public.json", "tests/data/service-tags-trimmed.json");
-        let tags = "[\"AzureCloud.japaneast\", \"AzureCloud.japanwest\", \"PowerPlatformInfra.JapanEast\"]";
-        let text = text.replace("[\"AzureCloud\", \"Storage.japaneast\"]", tags);
+        let text = text.replace("AzureCloud.southeastasia", "AzureCloud.japanwest");
+        let text = text.replace("\"AzureCloud.westeurope\", \"AzureCloud.eastus2\", ", "");
         let text = text.replace("Storage.japaneast", "PowerPlatformInfra.JapanEast");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fleet.toml");
         let config = config::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));

@@ -1,17 +1,17 @@
 //! Which rules are refused because neither is more specific than the other.
 
+mod search;
+
 use std::path::Path;
 
 use super::{super::parse, BASE};
 
+const TAGS: &str = "[destinations.service_tags]\nfile = \"ServiceTags_Public.json\"\ntags = [\"AzureCloud\"]\n";
+
 /// What is said of two rules with these keys, after the base; nothing when they may stand beside one another.
 fn said(one: &str, other: &str) -> Option<String> {
-    let file = "ServiceTags_Public.json";
-    let text = format!(
-        "{BASE}[[policy.rule]]\nname = \"one\"\n{one}\n[[policy.rule]]\nname = \"other\"\n{other}\n\
-         [destinations.service_tags]\nfile = \"{file}\"\ntags = [\"AzureCloud\"]\n"
-    );
-    parse(&text, Path::new("b.toml")).err().map(|error| error.to_string())
+    let rules = format!("[[policy.rule]]\nname = \"one\"\n{one}\n[[policy.rule]]\nname = \"other\"\n{other}\n");
+    parse(&format!("{BASE}{rules}{TAGS}"), Path::new("b.toml")).err().map(|error| error.to_string())
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{
     config::{
         document::Placed,
         finding::Wrong,
-        model::{Destinations, Match, RegionMatch},
+        model::{Destinations, Match, Microsoft365Source, RegionMatch},
         reader::{Item, Section},
         suggestion::{did_you_mean, quoted, suggest},
         tables::{
@@ -23,9 +23,8 @@ const NONE: &str = "name at least one, or leave the key out";
 
 /// Reads the six keys; at least one of them must be there.
 pub(super) fn read(section: &mut Section<'_>, destinations: &Destinations, registry: &Registry) -> Match {
-    let services = known_services(destinations);
     let matches = Match {
-        services: values(section, "service", |item| service(item, services.as_deref())),
+        services: values(section, "service", |item| service(item, destinations)),
         categories: values(section, "category", one_of(&CATEGORIES)),
         regions: values(section, "region", |item| region(item, registry)),
         tags: values(section, "tag", |item| Ok(text(item)?.to_lowercase())),
@@ -81,17 +80,24 @@ fn values<T: PartialEq>(
 }
 
 /// A service in lower case. When a file says what there is, any may be.
-fn service(item: &Item<'_>, known: Option<&[&str]>) -> Result<String, Wrong> {
+fn service(item: &Item<'_>, destinations: &Destinations) -> Result<String, Wrong> {
     let written = text(item)?.to_lowercase();
-    match known {
-        None => Ok(written),
-        Some(known) if known.contains(&written.as_str()) => Ok(written),
-        Some(_) if written == "teams" => service_area(item),
-        Some(known) => {
-            let fix = suggest(&written, known.iter().copied());
-            Err(Wrong::new(format!("there is no service {}", quoted(&written)), fix))
-        }
+    let known = known_services(destinations);
+    let is_known = known.as_ref().is_none_or(|known| known.contains(&written.as_str()));
+    if written == "teams" && lacks_teams(destinations) {
+        return service_area(item);
     }
+    if is_known {
+        return Ok(written);
+    }
+    let fix = suggest(&written, known.iter().flatten().copied());
+    Err(Wrong::new(format!("there is no service {}", quoted(&written)), fix))
+}
+
+/// Whether nothing but Microsoft's own lists could name Teams, which they call by another name.
+fn lacks_teams(destinations: &Destinations) -> bool {
+    let by_file = matches!(destinations.microsoft365.source, Microsoft365Source::File(_));
+    !by_file && destinations.static_lists.iter().all(|list| list.name != "teams")
 }
 
 /// An Azure region, or a market that has regions.
