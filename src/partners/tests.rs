@@ -124,6 +124,7 @@ fn a_market_can_be_put_between_two_others() {
     registry.put_within("Belgium", "benelux").unwrap();
     assert_eq!(registry.distance("Europe", "Belgium"), Some(2));
     assert_eq!(registry.agrees_on_market(Registry::bundled(), "Belgium"), Ok(()));
+    assert_eq!(registry.qualification("Colt", "Benelux").map(|listing| listing.market), Some("Europe"));
     let additions = registry.additions();
     let within: Vec<_> = additions.iter().map(|it| (it.market, it.within)).collect();
     assert_eq!(within, [("Belgium", Some("Benelux")), ("Benelux", Some("Europe"))]);
