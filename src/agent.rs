@@ -32,7 +32,9 @@ mod snapshot;
 mod users;
 
 use std::{
+    future,
     net::IpAddr,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -119,7 +121,15 @@ pub enum AgentError {
 ///
 /// # Errors
 /// When it cannot start: privileges, catalogue, control socket, netlink.
-pub fn run(mut config: Config) -> Result<(), AgentError> {
+pub fn run(config: Config) -> Result<(), AgentError> {
+    run_for(config, None)
+}
+
+/// Runs the agent for so long, or until SIGTERM or SIGINT.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_for(mut config: Config, limit: Option<Duration>) -> Result<(), AgentError> {
     if config.kernel.mode == Mode::Enforce {
         privilege::require_net_admin()?;
     }
@@ -132,7 +142,7 @@ pub fn run(mut config: Config) -> Result<(), AgentError> {
     let outcome = runtime.block_on(async {
         let control = ControlSocket::bind(&config.control.socket)?;
         let (agent, tasks) = Agent::compose(config, catalogue, trust, control).await?;
-        agent.run(tasks).await
+        agent.run(tasks, limit).await
     });
     // A look-up of the collector's name may hang in the resolver's thread.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -241,7 +251,8 @@ impl Agent {
         Ok((agent, tasks))
     }
 
-    async fn run(mut self, mut tasks: Tasks) -> Result<(), AgentError> {
+    async fn run(mut self, mut tasks: Tasks, limit: Option<Duration>) -> Result<(), AgentError> {
+        let mut end = pin!(limit_reached(limit));
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut refresh = interval(REFRESH);
@@ -257,6 +268,7 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
+                () = &mut end => break Ok(()),
                 ended = &mut tasks.watcher => break watcher_ended(ended),
                 Ok(()) = tasks.router.changed() => self.router_changed(),
                 Ok(()) = tasks.fib.changed() => self.fib_changed(),
@@ -493,6 +505,14 @@ impl Agent {
         tasks.server.abort();
         let _ = tasks.server.await;
         log::info!("stopped after {} ms", began.elapsed().as_millis());
+    }
+}
+
+/// Never, without a limit.
+async fn limit_reached(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => future::pending().await,
     }
 }
 

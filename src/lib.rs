@@ -36,4 +36,5 @@ pub mod quality;
 pub mod recording;
 pub mod replay;
 pub mod select;
+pub mod survey;
 pub mod telemetry;

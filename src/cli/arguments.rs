@@ -3,12 +3,14 @@
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use super::{logging::Level, probe::Asked};
+use crate::config;
 
 /// Configuration that is read when none is named.
 const DEFAULT_CONFIG: &str = "/etc/peerward/peerward.toml";
@@ -88,6 +90,8 @@ pub enum Command {
     Probe(Asked),
     /// Run policies over a recording: what each would have decided, and where two of them part; needs no agent
     Replay(Replayed),
+    /// Measure from this site for a while, steering nothing, and report which uplink serves which destination how well
+    Survey(Surveyed),
     /// Show every class with its prefixes, routes, chosen uplink and backup
     Routes,
     /// Tell where an address or prefix goes, and why
@@ -116,6 +120,24 @@ pub struct Replayed {
     /// Configuration to be replayed; given twice, the two are compared [default: /etc/peerward/peerward.toml]
     #[arg(id = "config", long = "config", value_name = "FILE", action = ArgAction::Append)]
     pub configs: Vec<PathBuf>,
+}
+
+/// What is surveyed.
+#[derive(Debug, Args)]
+pub struct Surveyed {
+    /// How long to measure, such as 2h; Ctrl-C ends it earlier, with its report
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_survey_time, required_unless_present = "from")]
+    pub lasts: Option<Duration>,
+    /// Measure nothing: report on these recordings, in the order in which they were made
+    #[arg(long, value_name = "SAMPLES", num_args = 1.., conflicts_with = "lasts")]
+    pub from: Vec<PathBuf>,
+    /// Folder for report.html, report.json and, when measuring, samples.pwr.gz
+    #[arg(long, value_name = "DIR", default_value = "peerward-survey")]
+    pub output: PathBuf,
+}
+
+fn parse_survey_time(text: &str) -> Result<Duration, String> {
+    config::time(text, &(Duration::from_secs(10)..=Duration::from_secs(31 * 86_400)))
 }
 
 fn parse_query(text: &str) -> Result<IpNet, String> {

@@ -20,17 +20,13 @@ mod routes;
 mod run;
 mod sparkline;
 mod status;
+mod survey;
 mod table;
 mod version;
 mod withdraw;
 
 #[cfg(test)]
 mod golden;
-
-#[cfg(test)]
-pub(crate) fn replay_in_words(report: &crate::replay::Report) -> String {
-    replay::render(report, Style::default())
-}
 
 use std::process::ExitCode;
 
@@ -65,10 +61,23 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
         Command::Probe(asked) => probe::run(&global, &asked),
         Command::Replay(asked) => replay::run(&global, &asked, style),
+        Command::Survey(asked) => survey::run(&global, &asked, style),
         Command::Routes => routes::run(&global, style),
         Command::Explain { query, from } => explain::run(&global, query, from, style),
         Command::Doctor => doctor::run(&global, style),
         Command::Withdraw => withdraw::run(&global),
         Command::Version => version::run(&global),
     }
+}
+
+/// A replay's outcome as people read it on no screen in particular.
+#[cfg(test)]
+pub(crate) fn replay_in_words(report: &crate::replay::Report) -> String {
+    replay::render(report, Style::default())
+}
+
+/// A survey as people read it on no screen in particular.
+#[cfg(test)]
+pub(crate) fn survey_in_words(report: &crate::survey::SurveyReport) -> String {
+    survey::render(report, Style::default())
 }

@@ -22,7 +22,7 @@ pub fn run(global: &Global, log_level: Option<Level>) -> Result<(), Failure> {
 }
 
 /// What a supervisor may tell apart: a file to be mended or a privilege to be granted is not cured by a restart.
-fn failure(error: AgentError) -> Failure {
+pub(super) fn failure(error: AgentError) -> Failure {
     match error {
         AgentError::Local(error) => error.into(),
         AgentError::Catalogue(error) => Failure::new(Code::Config, error),

@@ -63,6 +63,11 @@ impl ProbeFailure {
         }
     }
 
+    /// Whether it is a loss of the path: not the name's fault, not the target's own, and something was sent.
+    pub fn is_loss_of_path(self) -> bool {
+        !matches!(self, Self::NotResolved | Self::Unproven | Self::NotSent)
+    }
+
     /// Whether something on the way answers in the target's stead, or lets only part of the answer through: such a path
     /// must not pass for a healthy one because a bare handshake works.
     pub fn is_interference(self) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     agent::Engine,
-    domain::{BootTime, ClassId, PathState, ProbeFailure, ProbeOutcome, Share, UplinkId},
+    domain::{BootTime, ClassId, PathState, ProbeOutcome, Share, UplinkId},
     quality::Sketch,
 };
 
@@ -83,7 +83,7 @@ impl Account {
                 self.probes += 1;
                 self.rtt.record(rtt);
             }
-            ProbeOutcome::Failed(failure) if says_of_path(failure) => {
+            ProbeOutcome::Failed(failure) if failure.is_loss_of_path() => {
                 self.probes += 1;
                 self.lost += 1;
             }
@@ -107,11 +107,6 @@ impl Account {
         }
         self.out_of_sla += part(passed, charge.bad, weight);
     }
-}
-
-/// Whether a failure is a loss on the path: not the name's, not the target's own, and something was sent.
-pub(crate) fn says_of_path(failure: ProbeFailure) -> bool {
-    !matches!(failure, ProbeFailure::NotResolved | ProbeFailure::Unproven | ProbeFailure::NotSent)
 }
 
 fn part(whole: Duration, weight: u32, of: u32) -> Duration {

@@ -122,7 +122,8 @@ fn classes(policy: &PolicyReport, style: Style) -> String {
 fn places(class: &ClassReport) -> String {
     let mut places: Vec<String> =
         class.isps.iter().map(on).zip(&class.isps).map(|(on, it)| format!("{} {on}", it.isp)).collect();
-    if class.unsteered_s > 0.0 && class.decided_s > 0.0 {
+    // The first seconds of days are not worth a word.
+    if class.unsteered_s > class.decided_s * 5e-4 {
         places.push(format!("main table {}", percent(Some(class.unsteered_s / class.decided_s))));
     }
     if places.is_empty() { ABSENT.to_owned() } else { places.join(", ") }
