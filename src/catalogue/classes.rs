@@ -17,9 +17,9 @@ use super::{
     kind::Kind,
     rules::{Rules, Ruling, Shortlist, Tie, Traits},
     statement::ClassKey,
-    targets,
+    targets::{self, Candidates},
 };
-use crate::domain::{Class, ClassId, Family, RuleId};
+use crate::domain::{Category, Class, ClassId, Family, RuleId};
 
 /// What makes destinations one class.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,10 +32,17 @@ struct Mould {
     family: Family,
 }
 
-/// Classes as they fill.
+/// A class as it fills.
+struct Draft {
+    mould: Mould,
+    prefixes: Vec<IpNet>,
+    candidates: Candidates,
+}
+
+/// All of them.
 #[derive(Default)]
 struct Drafts {
-    list: Vec<(Mould, Vec<IpNet>)>,
+    list: Vec<Draft>,
     positions: HashMap<Mould, u32>,
 }
 
@@ -45,7 +52,7 @@ impl Drafts {
             return *known;
         }
         let position = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        self.list.push((mould.clone(), Vec::new()));
+        self.list.push(Draft { mould: mould.clone(), prefixes: Vec::new(), candidates: Candidates::default() });
         self.positions.insert(mould, position);
         position
     }
@@ -55,6 +62,8 @@ impl Drafts {
 struct Ready<'r> {
     key: u32,
     region: Option<Arc<str>>,
+    /// Of the statement that is trusted most.
+    category: Option<Category>,
     shortlist: Shortlist<'r>,
     settled: bool,
     /// The draft of each family, once it is known and the same for all.
@@ -70,19 +79,22 @@ impl Catalogue {
         let mut homes: Vec<Option<u32>> = Vec::with_capacity(self.index.rows().len());
         for row in self.index.rows() {
             let of_kind = ready.get_mut(row.kind as usize).and_then(Option::as_mut);
-            let home = of_kind.map(|kind| home(kind, row.prefix, &mut drafts, &mut ties));
-            if let Some((_, prefixes)) = home.and_then(|home| drafts.list.get_mut(home as usize)) {
-                prefixes.push(row.prefix);
+            let home = of_kind.map(|kind| (home(kind, row.prefix, &mut drafts, &mut ties), kind.category));
+            if let Some(draft) = home.and_then(|(home, _)| drafts.list.get_mut(home as usize)) {
+                draft.prefixes.push(row.prefix);
+                draft.candidates.consider(row.prefix, home.and_then(|(_, category)| category));
             }
-            homes.push(home);
+            homes.push(home.map(|(home, _)| home));
         }
         drop(ready);
-        let (classes, positions) = self.formed(drafts, rules);
+        let (formed, positions) = self.formed(drafts, rules);
         let homes = homes.into_iter().map(|home| positions.get(home? as usize).copied());
         self.index.set_classes(homes);
-        self.classes = classes;
         self.ties = ties;
-        self.targets = targets::of_all(self);
+        let candidates: Vec<Candidates>;
+        (self.classes, candidates) = formed.into_iter().map(|formed| (formed.class, formed.candidates)).unzip();
+        let of_each = self.classes.iter().zip(candidates);
+        self.targets = of_each.map(|(class, candidates)| targets::of(self, class, candidates)).collect();
     }
 
     fn ready<'r>(&self, kind: &Kind, rules: &'r Rules) -> Option<Ready<'r>> {
@@ -100,6 +112,7 @@ impl Catalogue {
         Some(Ready {
             key: u32::try_from(key).ok()?,
             region: region.filter(|_| of_key.by_region && of_key.region.is_none()).cloned(),
+            category: kind.facts(&self.statements).and_then(|facts| facts.category),
             settled: shortlist.is_settled(),
             shortlist,
             drafts: [None; 2],
@@ -107,18 +120,20 @@ impl Catalogue {
     }
 
     /// The classes, sorted by id, and the position of each draft's class among them.
-    fn formed(&self, drafts: Drafts, rules: &Rules) -> (Vec<Class>, Vec<u32>) {
+    fn formed(&self, drafts: Drafts, rules: &Rules) -> (Vec<Formed>, Vec<u32>) {
         let mut positions = vec![u32::MAX; drafts.list.len()];
-        let mut formed: BTreeMap<ClassId, (Class, Vec<usize>)> = BTreeMap::new();
-        for (draft, (mould, prefixes)) in drafts.list.into_iter().enumerate() {
+        let mut formed: BTreeMap<ClassId, (Formed, Vec<usize>)> = BTreeMap::new();
+        for (number, Draft { mould, prefixes, candidates }) in drafts.list.into_iter().enumerate() {
             let Some(key) = self.keys.get(mould.key as usize) else { continue };
             let class = class(key, &mould, prefixes, rules);
             // A tag that is decided by region, and one of a region of it, come to the same.
-            let (whole, of) = formed
-                .entry(class.id.clone())
-                .or_insert_with(|| (Class { prefixes: [].into(), ..class.clone() }, Vec::new()));
-            whole.prefixes = joined(&whole.prefixes, class.prefixes);
-            of.push(draft);
+            if let Some((whole, of)) = formed.get_mut(&class.id) {
+                whole.class.prefixes = joined(&whole.class.prefixes, &class.prefixes);
+                whole.candidates.join(candidates);
+                of.push(number);
+            } else {
+                formed.insert(class.id.clone(), (Formed { class, candidates }, vec![number]));
+            }
         }
         let mut classes = Vec::with_capacity(formed.len());
         for (position, (class, drafts)) in (0..).zip(formed.into_values()) {
@@ -133,12 +148,15 @@ impl Catalogue {
     }
 }
 
+/// A class with the prefixes that may represent it.
+struct Formed {
+    class: Class,
+    candidates: Candidates,
+}
+
 /// Both, sorted.
-fn joined(some: &[IpNet], more: Arc<[IpNet]>) -> Arc<[IpNet]> {
-    if some.is_empty() {
-        return more;
-    }
-    let mut all = [some, &*more].concat();
+fn joined(some: &[IpNet], more: &[IpNet]) -> Arc<[IpNet]> {
+    let mut all = [some, more].concat();
     all.sort_unstable();
     all.into()
 }

@@ -9,6 +9,7 @@
 //! | `microsoft365`, `service_tags` | from Microsoft's two documents to statements |
 //! | `statement` | what an endpoint set, a tag or a static list says of its prefixes; all of that gathered |
 //! | `merge`, `kind` | all statements to destinations; those of which the same is said, together |
+//! | `memory` | what all of it takes |
 //! | `rules`, `classes` | the rule of policy for each destination, and the classes that follow |
 //! | `index` | longest match |
 //! | `targets`, `front_doors` | the addresses and the names that represent a class in measurements |
@@ -25,6 +26,7 @@ mod document;
 mod front_doors;
 mod index;
 mod kind;
+mod memory;
 mod merge;
 mod microsoft365;
 mod refusal;
@@ -122,7 +124,15 @@ impl Catalogue {
     /// # Errors
     /// As [`Catalogue::load`].
     pub fn load_by(config: &Destinations, rules: &Rules) -> Result<Self, CatalogueError> {
-        let mut gathered = Gathered::default();
+        Self::load_beyond(config, rules, statement::MAX_ROWS)
+    }
+
+    /// As [`Catalogue::load_by`], with another bound of the prefixes of all sources than that of a router.
+    ///
+    /// # Errors
+    /// As [`Catalogue::load`].
+    pub fn load_beyond(config: &Destinations, rules: &Rules, most: usize) -> Result<Self, CatalogueError> {
+        let mut gathered = Gathered::within(most);
         match &config.microsoft365.source {
             Microsoft365Source::Off => {}
             Microsoft365Source::Bundled => microsoft365::read_bundled(&config.microsoft365, &mut gathered)?,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Bound of the rows of all sources together; Microsoft's two documents have 90,500.
-const MAX_ROWS: usize = 500_000;
+pub(super) const MAX_ROWS: usize = 500_000;
 
 /// Bound of the endpoint sets, tags and lists together; Microsoft's two documents have 3,000.
 const MAX_STATEMENTS: usize = 50_000;
@@ -93,12 +93,19 @@ pub(super) struct Gathered {
     pub rows: Vec<Row>,
     pub classes: Vec<ClassKey>,
     pub sources: Vec<SourceSummary>,
+    /// Bound of the rows.
+    most: usize,
     /// How many rows there were before the source begun last.
     rows_before: usize,
     words: BTreeSet<Arc<str>>,
 }
 
 impl Gathered {
+    /// Nothing yet, and no more rows than that.
+    pub fn within(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// What follows is of this source.
     pub fn begin(&mut self, source: Source, origin: &str) {
         self.rows_before = self.rows.len();
@@ -134,7 +141,7 @@ impl Gathered {
     /// Takes a statement with its prefixes.
     pub fn add(&mut self, origin: &str, statement: Statement, prefixes: &[IpNet]) -> Result<(), CatalogueError> {
         let position = u32::try_from(self.statements.len()).ok().filter(|_| self.statements.len() < MAX_STATEMENTS);
-        let Some(position) = position.filter(|_| self.rows.len() + prefixes.len() <= MAX_ROWS) else {
+        let Some(position) = position.filter(|_| self.rows.len() + prefixes.len() <= self.most) else {
             return Err(CatalogueError::unsound(origin, "lists far more than Microsoft ever did"));
         };
         self.statements.push(statement);

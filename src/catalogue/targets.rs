@@ -6,7 +6,7 @@
 //! address that a nested prefix of another class decides for does not represent this one. Where that is not good
 //! enough, `[probe.targets]` names addresses.
 
-use std::net::IpAddr;
+use std::{collections::BinaryHeap, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -16,15 +16,57 @@ use crate::domain::{Category, Class};
 /// More targets than one dead front door can hide.
 const MOST: usize = 4;
 
-/// Targets of every class, in the order of the classes.
-pub(super) fn of_all(catalogue: &Catalogue) -> Vec<Vec<IpAddr>> {
-    catalogue.classes().iter().map(|class| of(catalogue, class)).collect()
+/// Prefixes of a class that are kept as candidates: nested ones of other classes may take the first hosts of some.
+const CANDIDATES: usize = 32;
+
+/// Best first: front doors, Optimize, the most specific.
+type Order = (bool, bool, u8);
+
+/// The best prefixes of a class, as its prefixes come by.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// The worst on top.
+    best: BinaryHeap<(Order, IpNet)>,
+    dropped: bool,
 }
 
-fn of(catalogue: &Catalogue, class: &Class) -> Vec<IpAddr> {
-    let mut prefixes: Vec<(_, IpNet)> =
-        class.prefixes.iter().map(|prefix| (order(catalogue, prefix), *prefix)).collect();
-    prefixes.sort_unstable();
+impl Candidates {
+    /// Takes a prefix of that category.
+    pub fn consider(&mut self, prefix: IpNet, category: Option<Category>) {
+        let candidate = (order(&prefix, category), prefix);
+        if self.best.len() < CANDIDATES {
+            self.best.push(candidate);
+            return;
+        }
+        self.dropped = true;
+        if let Some(mut worst) = self.best.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
+
+    /// Those of both.
+    pub fn join(&mut self, others: Self) {
+        self.dropped |= others.dropped;
+        self.best.extend(others.best);
+    }
+}
+
+/// Targets of a class.
+pub(super) fn of(catalogue: &Catalogue, class: &Class, candidates: Candidates) -> Vec<IpAddr> {
+    let Candidates { best, dropped } = candidates;
+    let targets = hosts_of(catalogue, class, &best.into_sorted_vec());
+    if targets.len() == MOST || !dropped {
+        return targets;
+    }
+    let all = class.prefixes.iter().map(|prefix| (order(prefix, catalogue.category_of(*prefix)), *prefix));
+    let mut all: Vec<(Order, IpNet)> = all.collect();
+    all.sort_unstable();
+    hosts_of(catalogue, class, &all)
+}
+
+fn hosts_of(catalogue: &Catalogue, class: &Class, prefixes: &[(Order, IpNet)]) -> Vec<IpAddr> {
     let hosts = || prefixes.iter().filter_map(|(_, prefix)| first_host(prefix));
     let mut targets = Vec::new();
     for host in hosts() {
@@ -42,11 +84,9 @@ fn of(catalogue: &Catalogue, class: &Class) -> Vec<IpAddr> {
     targets
 }
 
-/// Best first: front doors, Optimize, the most specific.
-fn order(catalogue: &Catalogue, prefix: &IpNet) -> (bool, bool, u8) {
+fn order(prefix: &IpNet, category: Option<Category>) -> Order {
     let spare_bits = prefix.max_prefix_len() - prefix.prefix_len();
-    let optimize = catalogue.category_of(*prefix) == Some(Category::Optimize);
-    (!is_front_door(prefix), !optimize, spare_bits)
+    (!is_front_door(prefix), category != Some(Category::Optimize), spare_bits)
 }
 
 fn is_front_door(prefix: &IpNet) -> bool {

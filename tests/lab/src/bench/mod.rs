@@ -14,6 +14,7 @@
 //! | `site` | a router with two ISPs |
 //! | `steering` | what the agent would write for all service tags |
 //! | `swap`, `program`, `carrier`, `read`, `reconcile`, `memory` | one benchmark each |
+//! | `select` | what policy costs |
 //! | `probe` | how well and at what cost paths are measured, beside `ping` and `fping` |
 
 mod bird;
@@ -28,6 +29,7 @@ mod read;
 mod reconcile;
 mod report;
 mod scale;
+mod select;
 mod site;
 mod steering;
 mod swap;
@@ -66,6 +68,8 @@ enum Suite {
     Kernel,
     /// Measuring paths
     Probe,
+    /// Classes and decisions
+    Select,
 }
 
 impl Suite {
@@ -74,6 +78,7 @@ impl Suite {
         match self {
             Self::Kernel => &KERNEL_FIGURES,
             Self::Probe => &probe::FIGURES,
+            Self::Select => &select::FIGURES,
         }
     }
 }
@@ -143,11 +148,15 @@ pub fn run(options: &Options, binary: Option<PathBuf>) -> ExitCode {
 }
 
 fn play(options: &Options, binary: Option<PathBuf>, report: &mut Report) -> Result<(), LabError> {
+    if options.suite == Suite::Select {
+        return select::play(options.quick, report);
+    }
     // Built first, and not while something is measured.
     let binary = binary.map_or_else(crate::find_binary, Ok)?;
     match options.suite {
         Suite::Kernel => play_kernel(options, &binary, report),
         Suite::Probe => probe::play(options, &binary, report),
+        Suite::Select => Ok(()),
     }
 }
 
