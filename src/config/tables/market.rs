@@ -1,5 +1,7 @@
 //! `[[market]]`: markets and Azure regions beyond those that are bundled.
 
+use std::collections::BTreeMap;
+
 use crate::{
     config::{
         document::{Document, Placed},
@@ -13,6 +15,9 @@ use crate::{
 };
 
 const MOST: usize = 256;
+
+/// More than four times as many as Azure has.
+const MOST_REGIONS: usize = 256;
 
 /// One table, its words not yet looked up.
 struct Table {
@@ -96,6 +101,10 @@ fn put_regions(document: &Document<'_>, registry: &mut Registry, tables: &[Table
     let mut edges: Vec<Edge> = Vec::new();
     for table in tables {
         for region in &table.regions {
+            if edges.len() == MOST_REGIONS {
+                let problem = format!("there are more than {MOST_REGIONS} Azure regions in all");
+                return region.report(document, Wrong::new(problem, "remove some"));
+            }
             let spelt = registry.region(&region.value).unwrap_or(&region.value).to_owned();
             let market = registry.market(&table.name.value).unwrap_or_default().to_owned();
             edges.push((spelt, market, region.place()));
@@ -118,10 +127,10 @@ fn put_all(
     edges: Vec<Edge>,
     mut put: impl FnMut(&str, &str) -> Result<(), Contradiction>,
 ) -> Vec<Edge> {
-    let mut done: Vec<Edge> = Vec::new();
+    let mut done: BTreeMap<String, (String, Placed<()>)> = BTreeMap::new();
     for (inner, outer, place) in edges {
-        match done.iter().find(|(other, ..)| *other == inner) {
-            Some((_, first, at)) if *first != outer => {
+        match done.get(&inner) {
+            Some((first, at)) if *first != outer => {
                 let problem = format!("{inner} is within {first} by {} already", at.path);
                 place.report(document, Wrong::new(problem, "leave it in one market, the narrowest"));
             }
@@ -130,10 +139,12 @@ fn put_all(
                 let problem = format!("{outer} would be within itself by way of {inner}");
                 place.report(document, Wrong::new(problem, "let the wider market contain the narrower one only"));
             }
-            None => done.push((inner, outer, place)),
+            None => {
+                done.insert(inner, (outer, place));
+            }
         }
     }
-    done
+    done.into_iter().map(|(inner, (outer, place))| (inner, outer, place)).collect()
 }
 
 /// What is wrong with something that is within `already`, and is said to be within `outer`.

@@ -80,6 +80,23 @@ fn more_than_64_uplinks_are_refused_once() {
 }
 
 #[test]
+fn more_rules_markets_and_regions_than_anybody_needs_are_refused_once() {
+    let mut text = BASE.to_owned();
+    for number in 0..66 {
+        write!(text, "[[policy.rule]]\nname = \"r{number}\"\nprefix = \"13.{number}.0.0/16\"\n").unwrap();
+    }
+    assert_eq!(said(&text).matches("there are more than 64 rules; join some").count(), 1, "{}", said(&text));
+    let regions: Vec<String> = (0..1000).map(|number| format!("\"region{number}\"")).collect();
+    let mut text = format!("{BASE}[[market]]\nname = \"Asia\"\nazure_regions = [{}]\n", regions.join(", "));
+    assert_eq!(said(&text).matches("there are more than 256 Azure regions in all").count(), 1, "{}", said(&text));
+    text = BASE.to_owned();
+    for number in 0..300 {
+        write!(text, "[[market]]\nname = \"m{number}\"\n").unwrap();
+    }
+    assert_eq!(said(&text).matches("there are more than 256 markets; remove some").count(), 1, "{}", said(&text));
+}
+
+#[test]
 fn findings_are_data_too() {
     let error =
         parse(&changed("- market = \"New Zealand\"\n+ market = \"Jpan\"\n"), Path::new("b.toml")).unwrap_err();
