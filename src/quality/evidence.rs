@@ -17,9 +17,10 @@ impl PathQuality {
                 format!("{} ({probes} probes)", parts.join("; "))
             }
             PathState::Up => {
-                let figures = self.figures();
-                let rtt = figures.rtt_recent.or(figures.rtt_median).map(|rtt| format!("RTT {}", milliseconds(rtt)));
-                let loss = figures.loss.map(|loss| format!("loss {:.1} %", loss * 100.0));
+                // Not by way of all figures: this is asked for at every decision.
+                let rtt = self.window.recent_median().or_else(|| self.window.nearest_rank(50));
+                let rtt = rtt.map(|rtt| format!("RTT {}", milliseconds(rtt)));
+                let loss = self.window.loss().map(|loss| format!("loss {:.1} %", loss * 100.0));
                 let parts: Vec<String> = [rtt, loss].into_iter().flatten().collect();
                 format!("{} ({probes} probes)", parts.join(", "))
             }

@@ -14,11 +14,15 @@
 //! | `rotation` | two files of bounded size |
 //! | `writer`, `recorder` | the thread that writes, and the agent's end of the channel to it |
 //! | `reader` | files back to entries, torn ones and hostile ones too |
+//! | `entry` | what readers get |
+//! | `fault` | what is wrong with a recording |
 //! | `dating` | wall time of what carries time since boot |
 
 mod attachment;
 mod batch;
 mod dating;
+mod entry;
+mod fault;
 mod head;
 mod line;
 mod member;
@@ -35,8 +39,10 @@ mod tests;
 
 pub use attachment::Attached;
 pub use dating::Dating;
+pub use entry::{Entry, RecordedSample};
+pub use fault::{Faults, ReadError};
 pub use head::{ClassHead, Head, Header, UplinkHead};
-pub use reader::{Entry, Faults, ReadError, RecordedSample, read, read_from};
+pub use reader::{read, read_from};
 pub use recorder::{Recorder, start};
 
 /// Version of the format that is written, and the newest that is read.

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,136 +15,25 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::{
     VERSION,
-    attachment::Attached,
+    entry::{Entry, RecordedSample},
+    fault::{Faults, LARGEST_HEAD, ReadError},
     head::Head,
     line::{LONGEST_LINE, Line},
     sample_line::SampleLine,
 };
-use crate::domain::{BootTime, Family, ProbeOutcome};
+use crate::domain::BootTime;
 
-/// Most bytes of lines in a head: hundreds of classes with all their targets.
-const LARGEST_HEAD: usize = 8 * 1024 * 1024;
+/// Most bytes of the heads of all runs together: thousands of restarts.
+const LARGEST_HEADS: usize = 64 * 1024 * 1024;
+
+/// Most uplinks of a head: as many as a configuration may have.
+const MOST_UPLINKS: usize = 64;
+
+/// Most classes of a head.
+const MOST_CLASSES: usize = 4096;
 
 /// Most addresses that are kept.
 const MOST_ADDRESSES: usize = 4096;
-
-/// A piece of a recording.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Entry {
-    /// A run of the agent begins.
-    Began(Arc<Head>),
-    /// What the wall clock said.
-    Clock {
-        /// When, since boot.
-        at: BootTime,
-        /// Time since 1970.
-        wall: Duration,
-    },
-    /// What the kernel offers for an uplink from now on. May be told again without a change.
-    Attachment {
-        /// When.
-        at: BootTime,
-        /// Position of the uplink in the head.
-        uplink: usize,
-        /// Family.
-        family: Family,
-        /// What it offers.
-        state: Attached,
-    },
-    /// What became of a probe.
-    Sample(RecordedSample),
-}
-
-/// What became of a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordedSample {
-    /// When it became known.
-    pub at: BootTime,
-    /// Position of the uplink in the head.
-    pub uplink: usize,
-    /// Position of the class in the head.
-    pub class: usize,
-    /// Position of the target in the list of the class.
-    pub target: usize,
-    /// The address probed.
-    pub address: Option<SocketAddr>,
-    /// When it was sent.
-    pub sent_at: BootTime,
-    /// What came of it.
-    pub outcome: ProbeOutcome,
-    /// What the service took.
-    pub service_time: Option<Duration>,
-}
-
-impl Entry {
-    /// When it became known.
-    pub fn at(&self) -> BootTime {
-        match self {
-            Self::Began(head) => head.header.start(),
-            Self::Clock { at, .. } | Self::Attachment { at, .. } => *at,
-            Self::Sample(sample) => sample.at,
-        }
-    }
-}
-
-/// What is wrong with a recording that could be read nevertheless.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Files whose end is torn, and how.
-    pub torn: Vec<(PathBuf, String)>,
-    /// Lines that are none of the format, or name what the head does not have.
-    pub unreadable: u64,
-    /// Lines that the agent could not write.
-    pub dropped: u64,
-}
-
-impl Faults {
-    /// Each in a sentence.
-    pub fn in_words(&self) -> Vec<String> {
-        let torn = self.torn.iter().map(|(file, why)| {
-            format!("the end of {} is torn ({why}): what was written last is missing", file.display())
-        });
-        let counted = [
-            (self.unreadable, "lines could not be read"),
-            (self.dropped, "lines are missing: the disk or the writer did not keep up"),
-        ];
-        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
-        torn.chain(counted.map(|(count, what)| format!("{count} {what}"))).collect()
-    }
-}
-
-/// Why a recording cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file cannot be read at all.
-    #[error("cannot read {}: {error}", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// It does not begin as a recording does.
-    #[error("{} is no recording of peerward: it does not begin with a header", file.display())]
-    NoRecording {
-        /// The file.
-        file: PathBuf,
-    },
-    /// It was written by a later version.
-    #[error("{} has version {version} of the format, and this program reads up to {VERSION}: use a newer one", file.display())]
-    Newer {
-        /// The file.
-        file: PathBuf,
-        /// Its version.
-        version: u32,
-    },
-    /// Its head is larger than any.
-    #[error("the head of {} is larger than {LARGEST_HEAD} bytes", file.display())]
-    LargeHead {
-        /// The file.
-        file: PathBuf,
-    },
-}
 
 /// Reads files in order, the oldest first, and hands on each entry.
 ///
@@ -171,9 +60,14 @@ pub fn read_from(name: &Path, source: impl Read, each: &mut dyn FnMut(&Entry)) -
 
 #[derive(Default)]
 struct Reading {
+    path: PathBuf,
+    /// The newest head of the file before.
+    before: Option<Arc<Head>>,
     head: Option<Arc<Head>>,
     /// A head that is being read, and the bytes of its lines.
     begun: Option<(Head, usize)>,
+    /// Bytes of the heads of all runs.
+    heads: usize,
     at: BootTime,
     addresses: HashMap<u16, SocketAddr>,
     faults: Faults,
@@ -181,29 +75,23 @@ struct Reading {
 
 impl Reading {
     fn file(&mut self, path: &Path, source: impl Read, each: &mut dyn FnMut(&Entry)) -> Result<(), ReadError> {
+        path.clone_into(&mut self.path);
         let mut source = BufReader::with_capacity(LONGEST_LINE, source);
         let io = |error| ReadError::Io { file: path.to_owned(), error };
         let packed = source.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-        self.begun = None;
         // Each file names its own uplinks and classes.
-        let before = self.head.take();
-        let outcome = if packed {
-            self.lines(path, BufReader::new(MultiGzDecoder::new(source)), before.as_ref(), each)
+        self.begun = None;
+        self.before = self.head.take();
+        if packed {
+            self.lines(BufReader::new(MultiGzDecoder::new(source)), each)?;
         } else {
-            self.lines(path, source, before.as_ref(), each)
-        };
-        self.end_of_head(before.as_ref(), each);
-        outcome?;
+            self.lines(source, each)?;
+        }
+        self.end_of_head(each)?;
         self.head.is_some().then_some(()).ok_or_else(|| ReadError::NoRecording { file: path.to_owned() })
     }
 
-    fn lines(
-        &mut self,
-        path: &Path,
-        mut source: impl BufRead,
-        before: Option<&Arc<Head>>,
-        each: &mut dyn FnMut(&Entry),
-    ) -> Result<(), ReadError> {
+    fn lines(&mut self, mut source: impl BufRead, each: &mut dyn FnMut(&Entry)) -> Result<(), ReadError> {
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
@@ -219,76 +107,79 @@ impl Reading {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(why) = torn {
-                self.faults.torn.push((path.to_owned(), why));
+                self.faults.torn.push((self.path.clone(), why));
                 return Ok(());
             }
             let line = std::str::from_utf8(&bytes).ok().and_then(|text| Line::parse(text.trim_end()).ok());
             match line {
-                Some(Some(line)) => self.line(path, line, bytes.len(), before, each)?,
+                Some(Some(line)) => self.line(line, bytes.len(), each)?,
                 Some(None) => {}
                 None => self.faults.unreadable += 1,
             }
             if self.head.is_none() && self.begun.is_none() {
-                return Err(ReadError::NoRecording { file: path.to_owned() });
+                return Err(ReadError::NoRecording { file: self.path.clone() });
             }
         }
     }
 
-    fn line(
-        &mut self,
-        path: &Path,
-        line: Line,
-        length: usize,
-        before: Option<&Arc<Head>>,
-        each: &mut dyn FnMut(&Entry),
-    ) -> Result<(), ReadError> {
+    fn line(&mut self, line: Line, length: usize, each: &mut dyn FnMut(&Entry)) -> Result<(), ReadError> {
         match line {
             Line::Header(header) => {
                 if header.version > VERSION {
-                    return Err(ReadError::Newer { file: path.to_owned(), version: header.version });
+                    return Err(ReadError::Newer { file: self.path.clone(), version: header.version });
                 }
-                self.end_of_head(before, each);
+                self.end_of_head(each)?;
                 self.begun = Some((Head { header, uplinks: Vec::new(), classes: Vec::new() }, length));
             }
-            Line::Uplink(..) | Line::Class(..) => {
-                let Some((head, bytes)) = &mut self.begun else {
-                    self.faults.unreadable += 1;
-                    return Ok(());
-                };
-                *bytes += length;
-                if *bytes > LARGEST_HEAD {
-                    return Err(ReadError::LargeHead { file: path.to_owned() });
-                }
-                match line {
-                    Line::Uplink(number, uplink) if usize::from(number) == head.uplinks.len() => {
-                        head.uplinks.push(uplink);
-                    }
-                    Line::Class(number, class) if usize::from(number) == head.classes.len() => {
-                        head.classes.push(class);
-                    }
-                    _ => self.faults.unreadable += 1,
-                }
-            }
+            Line::Uplink(..) | Line::Class(..) => self.more_of_head(line, length)?,
             line => {
-                self.end_of_head(before, each);
+                self.end_of_head(each)?;
                 self.news(&line, each);
             }
         }
         Ok(())
     }
 
+    fn more_of_head(&mut self, line: Line, length: usize) -> Result<(), ReadError> {
+        let Some((head, bytes)) = &mut self.begun else {
+            self.faults.unreadable += 1;
+            return Ok(());
+        };
+        *bytes += length;
+        if *bytes > LARGEST_HEAD {
+            return Err(ReadError::LargeHead { file: self.path.clone() });
+        }
+        let next = |known: usize, most: usize| (known < most).then_some(known);
+        match line {
+            Line::Uplink(number, uplink) if next(head.uplinks.len(), MOST_UPLINKS) == Some(number.into()) => {
+                head.uplinks.push(uplink);
+            }
+            Line::Class(number, class) if next(head.classes.len(), MOST_CLASSES) == Some(number.into()) => {
+                head.classes.push(class);
+            }
+            _ => self.faults.unreadable += 1,
+        }
+        Ok(())
+    }
+
     /// A head is whole when something else follows. One of the run that is being read is no news.
-    fn end_of_head(&mut self, before: Option<&Arc<Head>>, each: &mut dyn FnMut(&Entry)) {
-        let Some((head, _)) = self.begun.take() else { return };
-        let known = self.head.as_ref().or(before);
+    fn end_of_head(&mut self, each: &mut dyn FnMut(&Entry)) -> Result<(), ReadError> {
+        let Some((head, bytes)) = self.begun.take() else { return Ok(()) };
+        let known = self.head.as_ref().or(self.before.as_ref());
         let goes_on = known.is_some_and(|known| known.header.same_run(&head.header) && same_numbers(known, &head));
         let head = Arc::new(head);
         if !goes_on {
+            // Readers keep what each run began with.
+            self.heads += bytes;
+            if self.heads > LARGEST_HEADS {
+                return Err(ReadError::LargeHead { file: self.path.clone() });
+            }
             self.at = head.header.start();
             self.addresses.clear();
             each(&Entry::Began(Arc::clone(&head)));
         }
         self.head = Some(head);
+        Ok(())
     }
 
     fn news(&mut self, line: &Line, each: &mut dyn FnMut(&Entry)) {

@@ -118,7 +118,9 @@ impl Writer {
     /// The batch that is being filled.
     fn batch(&mut self, at: BootTime) -> &mut Batch {
         let (lost, attachments) = (std::mem::take(&mut self.lost), &self.attachments);
-        let new = || (Batch::new(at, wall_time(), attachments), Instant::now());
+        // The wall clock of that moment: what is told may have waited.
+        let wall = || wall_time().saturating_sub(boot_time().since(at));
+        let new = || (Batch::new(at, wall(), attachments), Instant::now());
         let (batch, _) = self.batch.get_or_insert_with(new);
         if lost > 0 {
             batch.dropped(lost);

@@ -82,8 +82,15 @@ impl Lane {
         }
     }
 
+    /// Takes the next entries.
+    pub fn take_all(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.take(entry);
+        }
+    }
+
     /// Takes the next entry.
-    pub fn take(&mut self, entry: &Entry) {
+    fn take(&mut self, entry: &Entry) {
         match entry {
             Entry::Began(head) => self.begin(head),
             Entry::Clock { at, wall } => {

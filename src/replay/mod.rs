@@ -26,7 +26,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use crate::{
     catalogue::Catalogue,
@@ -39,6 +39,9 @@ pub use report::{
     ClassReport, DecisionReport, Difference, IspShare, MoveKind, Moves, Percentiles, PolicyReport, RecordingReport,
     Report, When,
 };
+
+/// Entries that lanes take at once: so many that starting threads does not count.
+const AT_ONCE: usize = 16_384;
 
 /// A configuration to be replayed.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Replay {
     lanes: Vec<Lane>,
+    /// Entries that no lane has taken yet.
+    waiting: Vec<Entry>,
     dating: Dating,
     samples: u64,
 }
@@ -62,23 +67,41 @@ pub struct Replay {
 impl Replay {
     /// At the beginning.
     pub fn new(policies: Vec<Policy>) -> Self {
-        Self { lanes: policies.into_iter().map(Lane::new).collect(), dating: Dating::default(), samples: 0 }
+        Self {
+            lanes: policies.into_iter().map(Lane::new).collect(),
+            waiting: Vec::new(),
+            dating: Dating::default(),
+            samples: 0,
+        }
     }
 
     /// Takes the next entry of the recording.
     pub fn take(&mut self, entry: &Entry) {
         self.dating.observe(entry);
         self.samples += u64::from(matches!(entry, Entry::Sample(_)));
-        for lane in &mut self.lanes {
-            lane.take(entry);
+        self.waiting.push(entry.clone());
+        if self.waiting.len() >= AT_ONCE {
+            self.go_on();
         }
     }
 
     /// What came of it.
     pub fn report(mut self, faults: &Faults) -> Report {
+        self.go_on();
         for lane in &mut self.lanes {
             lane.end();
         }
         report::report(&self.lanes, &self.dating, self.samples, faults)
+    }
+    /// Every lane takes what waits, each in a thread of its own: they have nothing in common but what they read.
+    fn go_on(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let Some((first, others)) = self.lanes.split_first_mut() else { return };
+        thread::scope(|scope| {
+            for lane in others {
+                scope.spawn(|| lane.take_all(&waiting));
+            }
+            first.take_all(&waiting);
+        });
     }
 }

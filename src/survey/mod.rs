@@ -24,7 +24,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry as Slot},
+    sync::Arc,
+};
 
 use crate::{
     domain::{BootTime, ClassId, Family},
@@ -37,6 +40,12 @@ use path::Path;
 pub use report::{Destination, Hour, PathFigures, Point, Region, SurveyReport, UplinkFigures};
 pub use verdict::{Finding, Verdict};
 
+/// By class and uplink.
+type Paths = BTreeMap<(ClassId, usize), Path>;
+
+/// Most paths: a hundred KiB each, at worst.
+const MOST_PATHS: usize = 4096;
+
 /// A survey on its way through a recording.
 #[derive(Debug)]
 pub struct Survey {
@@ -48,7 +57,9 @@ pub struct Survey {
     /// Name and ISP of every uplink that was seen, in the order in which they were.
     uplinks: Vec<(String, String)>,
     classes: BTreeMap<ClassId, ClassHead>,
-    paths: BTreeMap<(ClassId, usize), Path>,
+    paths: Paths,
+    /// Samples of paths that are too many.
+    left_out: u64,
     /// What every uplink of the run has.
     attached: BTreeMap<(usize, Family), bool>,
     samples: u64,
@@ -65,6 +76,7 @@ impl Survey {
             uplinks: Vec::new(),
             classes: BTreeMap::new(),
             paths: BTreeMap::new(),
+            left_out: 0,
             attached: BTreeMap::new(),
             samples: 0,
         }
@@ -86,8 +98,10 @@ impl Survey {
                 };
                 let place = self.blocks.place(run, sample.at);
                 let hour = self.blocks.hour(&self.dating, run, sample.at);
-                let path = self.paths.entry((class.id.clone(), uplink));
-                path.or_insert_with(|| Path::new(class, sample.at)).sample(sample, place, hour);
+                match path(&mut self.paths, class, uplink, sample.at) {
+                    Some(path) => path.sample(sample, place, hour),
+                    None => self.left_out += 1,
+                }
             }
         }
     }
@@ -134,8 +148,8 @@ impl Survey {
             return;
         }
         for class in head.classes.iter().filter(|class| class.family == family) {
-            let path = self.paths.entry((class.id.clone(), known)).or_insert_with(|| Path::new(class, at));
-            if !usable {
+            let path = path(&mut self.paths, class, known, at);
+            if let Some(path) = path.filter(|_| !usable) {
                 path.gone(state.as_str(), at);
             }
         }
@@ -143,5 +157,14 @@ impl Survey {
 
     fn position(&self, name: &str) -> Option<usize> {
         self.uplinks.iter().position(|(known, _)| known == name)
+    }
+}
+
+/// The path of a class by an uplink; none beyond [`MOST_PATHS`].
+fn path<'p>(paths: &'p mut Paths, class: &ClassHead, uplink: usize, now: BootTime) -> Option<&'p mut Path> {
+    let known = paths.len();
+    match paths.entry((class.id.clone(), uplink)) {
+        Slot::Occupied(path) => Some(path.into_mut()),
+        Slot::Vacant(place) => (known < MOST_PATHS).then(|| place.insert(Path::new(class, now))),
     }
 }

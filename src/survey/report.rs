@@ -176,13 +176,18 @@ pub(super) fn report(survey: &Survey, faults: &Faults) -> SurveyReport {
         recorded_s: recorded.as_secs(),
         runs: dating.runs(),
         samples: survey.samples,
-        faults: faults.in_words(),
+        faults: faults_in_words(survey, faults),
         block_s: survey.blocks.length.as_secs(),
         blocks: survey.blocks.count,
         axis_s: survey.blocks.origin.map(|origin| survey.blocks.local(origin).as_secs()),
         uplinks: (0..survey.uplinks.len()).map(|uplink| label(survey, uplink)).collect(),
         regions: regions(survey),
     }
+}
+
+fn faults_in_words(survey: &Survey, faults: &Faults) -> Vec<String> {
+    let left_out = (survey.left_out > 0).then(|| format!("{} samples are left out: too many paths", survey.left_out));
+    faults.in_words().into_iter().chain(left_out).collect()
 }
 
 /// ISP alone where that says all: `NTT`, or `NTT (wan1)`.

@@ -90,6 +90,28 @@ fn a_head_without_an_end_is_refused() {
     assert!(matches!(entries(text.as_bytes()), Err(ReadError::LargeHead { .. })));
 }
 
+#[test]
+fn no_more_uplinks_are_read_than_a_configuration_may_have() {
+    let mut text = text();
+    let more: Vec<String> =
+        (2..100).map(|number| format!("[\"uplink\",{number},\"wan{number}\",\"isp\"]\n")).collect();
+    text.insert_str(text.find("[\"class\"").unwrap(), &more.concat());
+    let (found, faults) = entries(text.as_bytes()).unwrap();
+    let Entry::Began(head) = &found[0] else { panic!("{:?}", found[0]) };
+    assert_eq!((head.uplinks.len(), faults.unreadable), (64, 36));
+}
+
+#[test]
+fn runs_without_an_end_are_refused() {
+    let header = text().lines().next().unwrap().replace("akl-01", &"a".repeat(60_000));
+    let mut text = String::new();
+    for start in 0..2_000 {
+        text.push_str(&header.replace("\"start\":100000", &format!("\"start\":{start}")));
+        text.push('\n');
+    }
+    assert!(matches!(entries(text.as_bytes()), Err(ReadError::LargeHead { .. })));
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0..2_000_usize, pack: bool) {
