@@ -95,6 +95,8 @@ pub struct Evidence {
     pub own: Kernel,
     /// Some class may be on several uplinks at once.
     pub balances: bool,
+    /// The kernel has no resilient next-hop groups (before Linux 5.13).
+    pub rigid: bool,
     /// The uplinks; `None` without a configuration.
     pub uplinks: Option<Vec<Line>>,
     /// What may be steered.

@@ -7,7 +7,7 @@ use super::{AgentSocket, Evidence, Line, Names, Networkd, OtherAgent, Settings, 
 use crate::{
     config::Kernel,
     domain::PrefixSet,
-    kernel::{KernelError, inventory},
+    kernel::{KernelError, has_resilient_groups, inventory},
 };
 
 /// Processes that are looked at.
@@ -56,7 +56,8 @@ pub async fn gather(
     destinations: PrefixSet,
     socket: AgentSocket,
 ) -> Result<Evidence, KernelError> {
-    let mut evidence = Evidence { own: own.clone(), uplinks, socket, ..Evidence::default() };
+    let mut evidence =
+        Evidence { own: own.clone(), uplinks, socket, rigid: !has_resilient_groups(), ..Evidence::default() };
     evidence.inventory = inventory(own, &destinations).await?;
     evidence.destinations = destinations;
     // Some hundred small files: nothing for a thread that has packets of probes to answer for.

@@ -8,8 +8,28 @@ const RANGE: u32 = 0x1_0000;
 
 pub(super) fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![ids(evidence)];
+    findings.extend(groups(evidence));
     findings.extend(Family::BOTH.into_iter().map(|family| rules(evidence, family)));
     findings
+}
+
+/// Whether flows of balanced classes can keep their way.
+fn groups(evidence: &Evidence) -> Option<Finding> {
+    if !evidence.balances || evidence.inventory.strange_next_hops.is_none() {
+        return None;
+    }
+    Some(if evidence.rigid {
+        Finding::new(
+            Grade::Advice,
+            Topic::NextHops,
+            "this kernel has no resilient next-hop groups",
+            "a rule of policy balances: when an uplink comes or goes, flows of the others move too, and those that are \
+             translated break",
+            "run Linux 5.13 or newer (`uname -r` shows what runs)",
+        )
+    } else {
+        Finding::ok(Topic::NextHops, "groups are resilient: where traffic is balanced, flows keep their way")
+    })
 }
 
 fn ids(evidence: &Evidence) -> Finding {

@@ -128,6 +128,15 @@ fn next_hops_of_others_in_our_range_are_a_warning_with_another_range() {
 }
 
 #[test]
+fn a_kernel_whose_groups_are_not_resilient_matters_only_where_traffic_is_balanced() {
+    let rigid = Evidence { rigid: true, ..sound() };
+    assert!(bad(&rigid).is_empty());
+    let finding = only(&Evidence { balances: true, ..rigid }, Grade::Advice, Topic::NextHops);
+    assert_says(&finding, &["no resilient next-hop groups", "flows of the others move too", "Linux 5.13"]);
+    assert!(bad(&Evidence { balances: true, ..sound() }).is_empty());
+}
+
+#[test]
 fn a_kernel_without_next_hop_objects_or_rules_is_an_error() {
     let mut evidence = sound();
     evidence.inventory.strange_next_hops = None;
