@@ -120,4 +120,18 @@ mod tests {
         assert!(places.note(&held(&[("c", Some(0)), ("a", Some(1))]), now + 16 * SECOND));
         assert_eq!(left(&places), [("a".to_owned(), 0), ("a".to_owned(), 2)]);
     }
+
+    #[test]
+    fn a_balanced_class_leaves_only_the_uplink_that_it_is_no_more_on() {
+        let on = |uplinks: &[u16]| -> BTreeMap<ClassId, BTreeSet<UplinkId>> {
+            [(ClassId::new("a"), uplinks.iter().copied().map(UplinkId).collect())].into()
+        };
+        let (mut places, now) = (Places::new(UPLINKS.into(), false, &on(&[0, 1])), Instant::now());
+        assert!(!places.note(&on(&[0, 1]), now));
+        assert!(places.note(&on(&[1]), now + SECOND), "a member went");
+        assert_eq!(left(&places), [("a".to_owned(), 0)]);
+        assert!(!places.note(&on(&[0, 1]), now + 2 * SECOND), "who comes takes nothing from who is there");
+        assert!(places.note(&on(&[2]), now + 20 * SECOND));
+        assert_eq!(left(&places), [("a".to_owned(), 0), ("a".to_owned(), 1)]);
+    }
 }

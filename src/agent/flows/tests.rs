@@ -15,12 +15,19 @@ use std::time::Duration;
 
 const NORTH: UplinkId = UplinkId(0);
 const SOUTH: UplinkId = UplinkId(1);
+const EAST: UplinkId = UplinkId(2);
 const TABLE: u32 = 7700;
 const START: BootTime = BootTime(Duration::from_secs(1000));
 
 /// Exchange on `uplink`, in both families.
 fn steering(uplink: UplinkId, rules: &[Selector]) -> Steering {
-    let class = |family| (ClassId::new(&format!("exchange.{family}")), [uplink].into());
+    steering_to(&[uplink], &[NORTH, SOUTH], rules)
+}
+
+/// Exchange on all of these `uplinks` at once, after it left those.
+fn steering_to(uplinks: &[UplinkId], left: &[UplinkId], rules: &[Selector]) -> Steering {
+    let on: BTreeSet<UplinkId> = uplinks.iter().copied().collect();
+    let class = |family| (ClassId::new(&format!("exchange.{family}")), on.clone());
     let mut fib = Fib::default();
     for (prefix, group) in [("13.107.6.0/24", 100), ("2620:1ec:4::/48", 101)] {
         fib.routes.insert((TABLE, prefix.parse().unwrap()), Via::Group(NextHopId(group)));
@@ -33,7 +40,7 @@ fn steering(uplink: UplinkId, rules: &[Selector]) -> Steering {
     };
     fib.rules = rules.iter().map(rule).collect();
     let primaries = [(NextHopId(100), class(Family::Ipv4)), (NextHopId(101), class(Family::Ipv6))];
-    let left = primaries.iter().flat_map(|(_, (class, _))| [NORTH, SOUTH].map(|uplink| (class.clone(), uplink)));
+    let left = primaries.iter().flat_map(|(_, (class, _))| left.iter().map(|uplink| (class.clone(), *uplink)));
     let left = left.collect();
     Steering::new(TABLE, Arc::new(fib), primaries.into(), left)
 }
@@ -103,6 +110,23 @@ fn a_flow_with_the_address_of_the_uplink_that_it_left_is_stale_and_no_other() {
         assert!(!is_stale(&addresses, &flow, &on_south), "{why}");
     }
     assert!(!is_stale(&addresses, &moved, &steering(NORTH, &[])), "it did not move");
+}
+
+#[test]
+fn a_flow_of_a_balanced_class_is_stale_only_with_the_address_of_an_uplink_that_it_is_not_on() {
+    let mut addresses = UplinkAddresses::new(
+        [(NORTH, "wan0"), (SOUTH, "wan1"), (EAST, "lan0")].map(|(uplink, name)| (uplink, name.to_owned())).into(),
+    );
+    addresses.observe(&router(&USUAL), START);
+    let with = |translated| flow("192.168.77.10", "13.107.6.152", translated);
+    let [north, south, east] = ["203.0.113.2", "203.0.113.6", "198.18.0.1"].map(with);
+    let stale = |on: &[UplinkId]| {
+        [&north, &south, &east].map(|flow| is_stale(&addresses, flow, &steering_to(on, &[NORTH, SOUTH, EAST], &[])))
+    };
+    assert_eq!(stale(&[NORTH, SOUTH]), [false, false, true]);
+    assert_eq!(stale(&[SOUTH, EAST]), [true, false, false]);
+    assert_eq!(stale(&[SOUTH]), [true, false, true], "one of them is gone");
+    assert_eq!(stale(&[NORTH, SOUTH, EAST]), [false; 3], "and back: all stay where they are");
 }
 
 #[test]
