@@ -115,35 +115,15 @@ impl Layout {
     ) -> Self {
         let mut range = IdRange::new(kernel.nexthop_base);
         let next_hops = uplink_ids(&mut range, uplink_names, "");
-        let mut sorted: Vec<&'a Class> = classes.iter().collect();
-        // Those of no zone first: what a zone adds must not move the ids of what was there.
-        sorted.sort_by(|one, other| (one.zone.is_some(), &one.id).cmp(&(other.zone.is_some(), &other.id)));
-        let named: Vec<(&'a Class, NextHopId, NextHopId)> = (sorted.into_iter())
-            .filter_map(|class| {
-                let use_of_primary = if balanced.contains(&class.id) { "balanced" } else { "primary" };
-                let primary = range.give(Kind::Group, class.family, &format!("{}/{use_of_primary}", class.id))?;
-                let backup = range.give(Kind::Group, class.family, &format!("{}/backup", class.id))?;
-                Some((class, primary, backup))
-            })
-            .collect();
+        let named = named(&mut range, classes, balanced);
         // After all others, so that these do not move.
         let twins = uplink_ids(&mut range, uplink_names, "/twin");
-        let zones: BTreeSet<Option<ZoneId>> = named.iter().map(|(class, ..)| class.zone).collect();
+        let zones: BTreeSet<Option<ZoneId>> = named.iter().map(|(_, plot)| plot.zone).collect();
         let of = |zone, class: &'a Class| if class.zone == zone { &*class.prefixes } else { &[] };
         let territories = (zones.into_iter())
-            .map(|zone| (zone, Arc::new(Territories::new(named.iter().map(|(class, ..)| of(zone, class))))))
+            .map(|zone| (zone, Arc::new(Territories::new(named.iter().map(|(class, _)| of(zone, class))))))
             .collect();
-        let plots: Vec<Plot> = (named.into_iter())
-            .map(|(class, primary, backup)| Plot {
-                id: class.id.clone(),
-                family: class.family,
-                zone: class.zone,
-                balanced: balanced.contains(&class.id),
-                primary,
-                backup,
-                routes: Arc::from([]),
-            })
-            .collect();
+        let plots: Vec<Plot> = named.into_iter().map(|(_, plot)| plot).collect();
         let positions = plots.iter().enumerate().map(|(position, plot)| (plot.id.clone(), position)).collect();
         let sources = BTreeMap::new();
         let numbers = Numbers::from(kernel);
@@ -245,6 +225,22 @@ impl Layout {
 
 fn zone_table(numbers: Numbers, zone: ZoneId) -> u32 {
     numbers.source_table.saturating_add(2 * u32::from(zone.0))
+}
+
+/// Each class with its groups, without routes yet.
+fn named<'a>(range: &mut IdRange, classes: &'a [Class], balanced: &BTreeSet<ClassId>) -> Vec<(&'a Class, Plot)> {
+    let mut sorted: Vec<&'a Class> = classes.iter().collect();
+    // Those of no zone first: what a zone adds must not move the ids of what was there.
+    sorted.sort_by(|one, other| (one.zone.is_some(), &one.id).cmp(&(other.zone.is_some(), &other.id)));
+    let plot = |class: &'a Class| {
+        let (id, family, zone) = (class.id.clone(), class.family, class.zone);
+        let balanced = balanced.contains(&id);
+        let mut group = |side: &str| range.give(Kind::Group, family, &format!("{id}/{side}"));
+        let primary = group(if balanced { "balanced" } else { "primary" })?;
+        let backup = group("backup")?;
+        Some((class, Plot { id, family, zone, balanced, primary, backup, routes: Arc::from([]) }))
+    };
+    sorted.into_iter().filter_map(plot).collect()
 }
 
 fn uplink_ids(range: &mut IdRange, names: &[String], use_of: &str) -> BTreeMap<(UplinkId, Family), NextHopId> {

@@ -20,7 +20,7 @@ use crate::scene::{MICROSOFT_V4, MICROSOFT_V6, PATIENCE, Scene, install, net, ou
 const FLOWS: usize = 200;
 
 /// The scene with a client that sends to Microsoft, and a router that tells flows apart by their ports.
-fn scene() -> Scene {
+pub fn scene() -> Scene {
     let scene = Scene::new();
     for (default, router) in [("0.0.0.0/0", "192.168.7.2"), ("::/0", "2001:db8:7::2")] {
         scene.client.add_route(&Route::to(net(default), "port").via(router.parse().unwrap())).unwrap();
@@ -32,10 +32,10 @@ fn scene() -> Scene {
 }
 
 /// A second next hop of the second uplink.
-const TWIN: usize = 2;
+pub const TWIN: usize = 2;
 
 /// The plan of the scene with its primary groups on these uplinks, by weight.
-fn plan(scene: &Scene, weights: &[(usize, u8)]) -> Fib {
+pub fn plan(scene: &Scene, weights: &[(usize, u8)]) -> Fib {
     let mut fib = scene.fib(0, 1);
     let base = ours().nexthop_base;
     for (offset, family) in [(0, Family::Ipv4), (1, Family::Ipv6)] {

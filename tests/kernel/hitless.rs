@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use peerward::{
     domain::Family,
     kernel::FibSocket,
-    plan::{Change, Fib, NextHopId, Via},
+    plan::{Change, Fib, Group, Hashing, NextHopId, Via},
 };
 use peerward_lab::Route;
 
@@ -151,6 +151,11 @@ fn led_through(scene: &Scene, plans: &[Fib], turns: usize) -> Tally {
             scene.router.delete_route(&route).unwrap();
         }
     }
+    led_on(scene, plans, turns)
+}
+
+/// The same, when there is no default route any more.
+fn led_on(scene: &Scene, plans: &[Fib], turns: usize) -> Tally {
     let tally = under_traffic(scene, async |socket| {
         for plan in plans.iter().cycle().take(turns) {
             lead(socket, plan).await;
@@ -202,5 +207,42 @@ pub fn adopted_under_other_ids() {
     let scene = scene();
     let plan = scene.fib(1, 1);
     let tally = led_through(&scene, &[renumbered(&plan, 1000), plan], 60);
+    assert_eq!(tally.strayed, 0, "{tally:?}");
+}
+
+/// A plan without its standing backup, which would hide a gap.
+fn alone(mut plan: Fib) -> Fib {
+    plan.routes.retain(|(table, _), _| *table != ours().backup_table);
+    plan
+}
+
+/// The class of the scene by weight on both uplinks, where there is a weight: in a group under an id of its own, because
+/// the kernel refuses to change the kind of the ordinary one.
+fn shared_out(scene: &Scene, weights: [u8; 2]) -> Fib {
+    let mut plan = alone(scene.fib(1, 1));
+    for (family, offset) in [(Family::Ipv4, 0), (Family::Ipv6, 1)] {
+        let id = |number| NextHopId(ours().nexthop_base + number + offset);
+        let members = [id(0), id(2)].into_iter().zip(weights).filter(|(_, weight)| *weight > 0).collect();
+        plan.groups.remove(&id(100));
+        plan.groups.insert(id(104), Group { members, hashing: Hashing::Resilient });
+        plan.routes.extend(prefixes(family).map(|prefix| ((ours().table, prefix), Via::Group(id(104)))));
+    }
+    plan
+}
+
+pub fn weights() {
+    let scene = scene();
+    let plans = [[3, 1], [1, 1], [1, 200], [0, 1], [1, 0]].map(|weights| shared_out(&scene, weights));
+    led_through(&scene, &plans, 100);
+}
+
+pub fn balanced() {
+    let scene = scene();
+    let ordinary = |uplink| alone(scene.fib(uplink, uplink));
+    let plans = [shared_out(&scene, [3, 1]), ordinary(1), shared_out(&scene, [1, 3]), ordinary(0)];
+    led_through(&scene, &plans, 60);
+    // On one uplink before and after, it never is on the other.
+    scene.on_router(async || lead(&mut FibSocket::open(&ours()).unwrap(), &ordinary(1)).await);
+    let tally = led_on(&scene, &[shared_out(&scene, [0, 1]), ordinary(1)], 60);
     assert_eq!(tally.strayed, 0, "{tally:?}");
 }

@@ -8,6 +8,7 @@
 )]
 
 mod balanced;
+mod balanced_repair;
 mod fib;
 mod flows;
 mod foreign;
@@ -58,6 +59,11 @@ fn main() {
         trial("flows_keep_their_way_when_a_member_comes_or_goes", balanced::flows_keep_their_way),
         trial("a_member_that_loses_its_carrier_leaves_the_group_and_nothing_else", balanced::carrier_of_a_member),
         trial("a_balanced_group_is_read_back_as_it_was_set", balanced::read_back),
+        trial("a_restart_with_a_balanced_class_writes_nothing", balanced_repair::adoption),
+        trial(
+            "flows_of_the_line_that_stays_lose_nothing_and_keep_their_way_when_the_other_is_back",
+            balanced_repair::carrier_and_return,
+        ),
         trial("refused_changes_are_told_and_the_others_done", fib::partial_failure),
         trial("what_works_is_not_deleted_while_its_successor_is_refused", fib::held_back),
         trial("a_route_of_ours_on_a_line_without_carrier_is_seen_and_withdrawn", fib::dead_routes),
@@ -98,6 +104,8 @@ fn main() {
         trial("no_packet_is_missed_while_classes_and_their_backups_change_places", hitless::swapped),
         trial("no_packet_is_missed_while_prefixes_are_aggregated_and_split", hitless::aggregated),
         trial("no_packet_is_missed_while_everything_gets_other_ids", hitless::adopted_under_other_ids),
+        trial("no_packet_is_missed_while_weights_change", hitless::weights),
+        trial("no_packet_is_missed_while_a_class_becomes_balanced_and_ordinary_again", hitless::balanced),
         trial("no_packet_is_missed_while_a_route_is_moved_to_another_group", hitless::moved_routes),
         trial("forwarded_packets_are_steered_and_the_routers_own_are_not", lookups::forwarded_and_own),
         trial("a_destination_without_a_way_is_an_error_that_names_it", lookups::no_way),

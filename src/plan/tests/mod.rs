@@ -1,5 +1,6 @@
 //! Layout, differences and territories, as specifications; the kernel is a model with the real one's rules.
 
+mod balanced;
 mod difference;
 mod fib;
 mod layout;

@@ -1,6 +1,6 @@
 //! The kernel in memory, with the rules of the real one that matter to an order of changes.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -82,8 +82,13 @@ impl ModelKernel {
         fib.routes.retain(|_, via| !matches!(via, Via::Group(id) if !groups.contains_key(id)));
     }
 
-    /// Where a forwarded packet goes; none when it falls through to the main table.
+    /// Where a forwarded packet goes, one of its ways; none when it falls through to the main table.
     pub fn lookup(&self, destination: IpAddr) -> Option<NextHop> {
+        self.ways(destination).first().copied()
+    }
+
+    /// All ways among which a forwarded packet's may be; none when it falls through to the main table.
+    pub fn ways(&self, destination: IpAddr) -> BTreeSet<NextHop> {
         let forwarding = self
             .fib
             .rules
@@ -91,18 +96,21 @@ impl ModelKernel {
             .filter(|rule| rule.selector == Selector::Forwarded && rule.family == Family::of(destination));
         let mut rules: Vec<_> = forwarding.collect();
         rules.sort_by_key(|rule| rule.preference);
-        rules.into_iter().find_map(|rule| self.lookup_in(rule.table, destination))
+        rules.into_iter().find_map(|rule| self.ways_in(rule.table, destination)).unwrap_or_default()
     }
 
-    fn lookup_in(&self, table: u32, destination: IpAddr) -> Option<NextHop> {
+    fn ways_in(&self, table: u32, destination: IpAddr) -> Option<BTreeSet<NextHop>> {
         let covering = |((own, prefix), via): (&(u32, IpNet), &Via)| {
             (*own == table && prefix.contains(&destination)).then_some((prefix.prefix_len(), *via))
         };
         let (_, via) = self.fib.routes.iter().filter_map(covering).max_by_key(|(length, _)| *length)?;
-        match via {
-            Via::NextHop(next_hop) => Some(next_hop),
-            Via::Group(id) => self.fib.next_hops.get(self.fib.groups.get(&id)?.members.keys().next()?).copied(),
-        }
+        Some(match via {
+            Via::NextHop(next_hop) => BTreeSet::from([next_hop]),
+            Via::Group(id) => {
+                let members = self.fib.groups.get(&id)?.members.keys();
+                members.filter_map(|member| self.fib.next_hops.get(member).copied()).collect()
+            }
+        })
     }
 }
 
