@@ -5,6 +5,7 @@
 
 mod asked;
 mod measured;
+mod path;
 mod router;
 mod targets;
 
@@ -17,6 +18,7 @@ use std::{
 
 use ipnet::Ipv6Net;
 
+use self::path::Path;
 use super::{aside::Aside, roster::Roster};
 use crate::{
     catalogue::Catalogue,
@@ -57,7 +59,7 @@ pub struct Engine {
     /// The routes and interfaces that this was made from.
     routed_source: (Arc<[LocalRoute]>, BTreeMap<UplinkId, IfIndex>),
     pub(super) attachments: Attachments,
-    pub(super) paths: BTreeMap<(ClassId, UplinkId), PathQuality>,
+    pub(super) paths: BTreeMap<(ClassId, UplinkId), Path>,
     /// What the paths of each uplink say together, by family.
     watches: BTreeMap<(UplinkId, Family), UplinkWatch<ClassId>>,
     /// Whether each target that proves its identity did so last, by uplink.
@@ -99,7 +101,8 @@ impl Engine {
         for class in catalogue.classes() {
             let of_class = targets::of_class(&config.probe, &catalogue, class);
             for id in config.uplink_ids().filter(|id| config.uplink(*id).carries(class.family)) {
-                paths.insert((class.id.clone(), id), PathQuality::new(thresholds(class), Arc::clone(&of_class), now));
+                let path = PathQuality::new(thresholds(class), Arc::clone(&of_class), now);
+                paths.insert((class.id.clone(), id), Path::from(path));
             }
             targets.insert(class.id.clone(), of_class);
         }
@@ -200,7 +203,7 @@ impl Engine {
     /// When [`Engine::review`] is due though nothing happens.
     pub fn next_review(&self) -> Option<BootTime> {
         let decisions = self.decisions.values().filter_map(|decision| decision.review_at);
-        decisions.chain(self.paths.values().filter_map(PathQuality::wakes_at)).min()
+        decisions.chain(self.paths.values().filter_map(|path| path.wakes_at())).min()
     }
 
     /// Grows whenever [`Engine::desired`] and [`Engine::probe_paths`] may have changed: they are not cheap with tens of
@@ -296,7 +299,7 @@ impl Engine {
                 let unattached = attachment.as_ref().err().cloned();
                 let unattached =
                     unattached.or_else(|| self.refused(class, id)).or_else(|| self.unrouted(&class.id, id));
-                Some((id, PathInput::new(path, unattached)))
+                Some((id, path.input(unattached)))
             })
             .collect()
     }

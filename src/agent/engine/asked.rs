@@ -35,7 +35,7 @@ impl Engine {
     /// State of the path by which a class goes, or would go, by an uplink.
     pub fn path_state(&self, class: &ClassId, uplink: UplinkId) -> Option<PathState> {
         let measured = &self.roster.measured_as(class)?.id;
-        self.paths.get(&(measured.clone(), uplink)).map(PathQuality::state)
+        self.paths.get(&(measured.clone(), uplink)).map(|path| path.state())
     }
 
     /// What is measured for a class of the catalogue.
@@ -49,7 +49,7 @@ impl Engine {
         let thresholds =
             Thresholds { sla: treatment(&self.config, of_catalogue).sla, ..Thresholds::of(&self.config) };
         for (_, path) in self.paths.iter_mut().filter(|((of, _), _)| of == class) {
-            *path = PathQuality::new(thresholds, Arc::clone(&targets), now);
+            *path = PathQuality::new(thresholds, Arc::clone(&targets), now).into();
         }
         self.targets.insert(class.clone(), targets);
     }
