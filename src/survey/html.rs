@@ -66,7 +66,8 @@ every account, are left out. Bounds of loss are Wilson&#8217;s with 95 % confide
 probes in a row lost, or no way through its uplink.</p>
 <p>Verdicts compare the medians of two uplinks in each block of time in which both answered: the median of these differences, with
 bounds of 99 % confidence by their ranks (sign test). Blocks are taken for independent of one another. Hours are by the
-site&#8217;s clock. Bands show the 5th to the 95th percentile of each block; marks under a plot show lost probes.</p>
+site&#8217;s clock. Bands show the 5th to the 95th percentile of each block; marks under a plot show lost probes. What
+few blocks reach lies beyond the frame.</p>
 ";
 
 fn facts(report: &SurveyReport) -> String {

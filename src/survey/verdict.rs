@@ -3,7 +3,8 @@
 //! **RTT.** RTTs of neighbouring probes are alike, so probes are no independent witnesses. Blocks of time are better ones: for
 //! each block in which both answered, the difference of the two medians. The median of these differences is what is told,
 //! with the bounds between which it lies with 99 % confidence. The bounds are order statistics, as the sign test has them: they
-//! ask for no distribution, and one bad hour moves them by one rank. An uplink is called faster when both bounds say so and the
+//! ask for no distribution, and one bad hour moves them by one rank. What is not known of a median within its bucket of the
+//! sketch widens them. An uplink is called faster when both bounds say so and the
 //! difference is one that probes can tell. 99 % rather than 95 %, because a report has tens of such verdicts.
 //!
 //! **Loss.** Wilson's bounds (95 %) of the two shares: one loses less when they do not overlap, which is stricter than a test at
@@ -64,11 +65,12 @@ pub struct Verdict {
 
 /// Compares two paths; names are as people read them.
 pub(super) fn verdict((name, one): (&str, &Path), (other_name, other): (&str, &Path)) -> Verdict {
-    let mut differences: Vec<f64> =
-        one.blocks.iter().filter_map(|(at, tally)| difference(tally, other.blocks.get(at)?)).collect();
-    differences.sort_by(f64::total_cmp);
-    let faster_by_ms = nearest_rank(&differences, 50);
-    let bounds_ms = bounds(&differences);
+    let differences: Vec<Difference> =
+        one.blocks.iter().filter_map(|(at, tally)| Difference::of(tally, other.blocks.get(at)?)).collect();
+    let faster_by_ms = nearest_rank(&sorted(&differences, |it| it.by), 50).map(rounded);
+    let low = bounds(&sorted(&differences, |it| it.by - it.error));
+    let high = bounds(&sorted(&differences, |it| it.by + it.error));
+    let bounds_ms = low.zip(high).map(|([low, _], [_, high])| [rounded(low), rounded(high)]);
     let finding = match (faster_by_ms, bounds_ms) {
         _ if other.whole.rtt.count() == 0 => Finding::OnlyOne,
         (Some(by), Some([low, _])) if low > 0.0 && by >= TELLABLE_MS => Finding::Faster,
@@ -94,12 +96,28 @@ pub(super) fn verdict((name, one): (&str, &Path), (other_name, other): (&str, &P
     verdict
 }
 
-/// By how much the first one was faster in a block, if that can be told.
-fn difference(one: &Tally, other: &Tally) -> Option<f64> {
-    if one.rtt.count() < ANSWERS || other.rtt.count() < ANSWERS {
-        return None;
+/// By how much the first one was faster in a block, and how far that may be off because medians are known to a bucket, in
+/// milliseconds.
+struct Difference {
+    by: f64,
+    error: f64,
+}
+
+impl Difference {
+    /// None where that cannot be told.
+    fn of(one: &Tally, other: &Tally) -> Option<Self> {
+        if one.rtt.count() < ANSWERS || other.rtt.count() < ANSWERS {
+            return None;
+        }
+        let (fast, slow) = (one.rtt_ms(0.5)?, other.rtt_ms(0.5)?);
+        Some(Self { by: slow - fast, error: fast * one.rtt.error_of(0.5) + slow * other.rtt.error_of(0.5) })
     }
-    Some(rounded(other.rtt_ms(0.5)? - one.rtt_ms(0.5)?))
+}
+
+fn sorted(differences: &[Difference], of: impl Fn(&Difference) -> f64) -> Vec<f64> {
+    let mut values: Vec<f64> = differences.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values
 }
 
 /// Bounds of the median of sorted values: the widest pair of ranks outside of which it lies with 1 % at most, if every value
