@@ -52,7 +52,7 @@ pub(super) const PASSIVE: bool = false;
 
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const QUEUE_BYTES: u32 = 4 * 1024 * 1024;
-/// Two days and more of three ISPs and ten classes, in two files.
+/// In two files two days and more, however much is probed.
 pub(super) const RECORDING_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An empty or half-read `[kernel]` must never write.
