@@ -522,7 +522,7 @@ fn withdraw_deadline(objects: usize) -> Duration {
 }
 
 /// What the router's name servers are for: never to be steered, and to be asked for the names of targets.
-fn look_at_name_servers(engine: &mut Engine) {
+pub(crate) fn look_at_name_servers(engine: &mut Engine) {
     let servers = name_servers();
     engine.protect(protected::protected(&engine.config, &servers));
     engine.ask(reachable_through_uplinks(servers));

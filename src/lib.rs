@@ -34,6 +34,7 @@ pub mod plan;
 pub mod probe;
 pub mod quality;
 pub mod recording;
+pub mod rehearsal;
 pub mod replay;
 pub mod select;
 pub mod survey;

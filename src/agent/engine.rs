@@ -4,6 +4,7 @@
 //! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
 
 mod asked;
+mod assumed;
 mod measured;
 mod path;
 mod router;
@@ -64,6 +65,8 @@ pub struct Engine {
     watches: BTreeMap<(UplinkId, Family), UplinkWatch<ClassId>>,
     /// Whether each target that proves its identity did so last, by uplink.
     proofs: BTreeMap<(ClassId, usize), BTreeMap<UplinkId, bool>>,
+    /// Paths that are taken for known.
+    assumed: BTreeMap<(ClassId, UplinkId), PathInput>,
     pub(super) decisions: BTreeMap<ClassId, Decision>,
     /// What is measured for each class of the catalogue.
     pub(super) targets: BTreeMap<ClassId, Arc<[Target]>>,
@@ -128,6 +131,7 @@ impl Engine {
             paths,
             watches,
             proofs: BTreeMap::new(),
+            assumed: BTreeMap::new(),
             decisions: BTreeMap::new(),
             targets,
             wall_time_of_boot: None,
@@ -294,12 +298,17 @@ impl Engine {
         self.config
             .uplink_ids()
             .filter_map(|id| {
-                let path = self.paths.get(&(measured.clone(), id))?;
+                let key = (measured.clone(), id);
+                let path = self.paths.get(&key)?;
                 let attachment = self.attachments.get(&(id, class.family))?;
                 let unattached = attachment.as_ref().err().cloned();
                 let unattached =
                     unattached.or_else(|| self.refused(class, id)).or_else(|| self.unrouted(&class.id, id));
-                Some((id, path.input(unattached)))
+                let input = match self.assumed.get(&key) {
+                    Some(assumed) => PathInput { unattached, ..assumed.clone() },
+                    None => path.input(unattached),
+                };
+                Some((id, input))
             })
             .collect()
     }

@@ -88,6 +88,15 @@ pub enum Command {
     },
     /// Measure a target through an uplink, like ping; needs no agent
     Probe(Asked),
+    /// Tell what another configuration would change: classes that move, kernel changes, objections; changes nothing
+    Plan {
+        /// The configuration to be tried
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// What it is laid beside: the running agent, or another configuration, with every uplink taken to be well
+        #[arg(long, value_name = "running|FILE", default_value = "running")]
+        against: String,
+    },
     /// Run policies over a recording: what each would have decided, and where two of them part; needs no agent
     Replay(Replayed),
     /// Measure from this site for a while, steering nothing, and report which uplink serves which destination how well

@@ -13,6 +13,7 @@ mod figures;
 mod logging;
 mod output;
 mod paths;
+mod plan;
 mod probe;
 mod qualification;
 mod replay;
@@ -60,6 +61,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Status => status::run(&global, style),
         Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
         Command::Probe(asked) => probe::run(&global, &asked),
+        Command::Plan { new, against } => plan::run(&global, &new, &against, style),
         Command::Replay(asked) => replay::run(&global, &asked, style),
         Command::Survey(asked) => survey::run(&global, &asked, style),
         Command::Routes => routes::run(&global, style),

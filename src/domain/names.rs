@@ -75,10 +75,38 @@ impl ClassId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The class that there would be without the rule that it is named after: `m365.skype.ipv4` of
+    /// `m365.skype+teams-media.ipv4`. Names of rules have no dots.
+    #[must_use]
+    pub fn without_rule(&self) -> Self {
+        let Some((stem, rest)) = self.0.split_once('+') else { return self.clone() };
+        match rest.split_once('.') {
+            Some((_, family)) => Self::new(&format!("{stem}.{family}")),
+            None => Self::new(stem),
+        }
+    }
 }
 
 impl fmt::Display for ClassId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_rule_is_no_part_of_what_is_measured() {
+        for (id, whole) in [
+            ("m365.skype+teams-media.ipv4", "m365.skype.ipv4"),
+            ("azure.azurecloud.japaneast+far.ipv6", "azure.azurecloud.japaneast.ipv6"),
+            ("m365.skype.ipv4", "m365.skype.ipv4"),
+            ("list+rule", "list"),
+        ] {
+            assert_eq!(ClassId::new(id).without_rule(), ClassId::new(whole));
+        }
     }
 }

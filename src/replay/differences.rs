@@ -7,10 +7,7 @@ use crate::{
     recording::Dating,
 };
 
-use super::{
-    lane::{Lane, Moved},
-    matching::without_rule,
-};
+use super::lane::{Lane, Moved};
 
 /// A span of time in which they differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +42,7 @@ fn pairs<'a>(one: &'a Lane, other: &'a Lane) -> BTreeSet<(&'a ClassId, &'a Class
 
 fn counterpart<'a>(class: &ClassId, lane: &'a Lane) -> Option<&'a ClassId> {
     let known = |id: &ClassId| lane.accounts.get_key_value(id).map(|(id, _)| id);
-    known(class).or_else(|| known(&ClassId::new(&without_rule(class.as_str()))))
+    known(class).or_else(|| known(&class.without_rule()))
 }
 
 fn of_pair(one: &Lane, other: &Lane, (of_one, of_other): (&ClassId, &ClassId), dating: &Dating) -> Vec<Differed> {

@@ -61,20 +61,11 @@ impl Matching {
 
 /// Number of the recorded class that stands for one of that id: itself, the one without a rule, or that of another rule.
 fn counterpart(id: &ClassId, head: &Head) -> Option<usize> {
-    let position = |fits: &dyn Fn(&str) -> bool| head.classes.iter().position(|known| fits(known.id.as_str()));
-    let whole = without_rule(id.as_str());
-    position(&|known| known == id.as_str())
-        .or_else(|| position(&|known| known == whole))
-        .or_else(|| position(&|known| without_rule(known) == whole))
-}
-
-/// `m365.skype.ipv4` of `m365.skype+teams-media.ipv4`: names of rules have no dots.
-pub(super) fn without_rule(id: &str) -> String {
-    let Some((stem, rest)) = id.split_once('+') else { return id.to_owned() };
-    match rest.split_once('.') {
-        Some((_, family)) => format!("{stem}.{family}"),
-        None => stem.to_owned(),
-    }
+    let position = |fits: &dyn Fn(&ClassId) -> bool| head.classes.iter().position(|known| fits(&known.id));
+    let whole = id.without_rule();
+    position(&|known| known == id)
+        .or_else(|| position(&|known| *known == whole))
+        .or_else(|| position(&|known| known.without_rule() == whole))
 }
 
 /// The configuration without what a recording does not hold, and what was left out.
@@ -91,21 +82,4 @@ pub(super) fn replayable(mut config: Config) -> (Config, BTreeSet<String>) {
         }
     }
     (config, notes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_rule_is_no_part_of_what_is_measured() {
-        for (id, whole) in [
-            ("m365.skype+teams-media.ipv4", "m365.skype.ipv4"),
-            ("azure.azurecloud.japaneast+far.ipv6", "azure.azurecloud.japaneast.ipv6"),
-            ("m365.skype.ipv4", "m365.skype.ipv4"),
-            ("list+rule", "list"),
-        ] {
-            assert_eq!(without_rule(id), whole);
-        }
-    }
 }

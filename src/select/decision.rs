@@ -25,6 +25,17 @@ pub struct PathInput {
 }
 
 impl PathInput {
+    /// A path of which nothing is known yet.
+    pub fn unknown(since: BootTime) -> Self {
+        Self {
+            unattached: None,
+            state: PathState::Unknown,
+            since,
+            figures: Figures::default(),
+            evidence: "not measured yet".to_owned(),
+        }
+    }
+
     /// The input of a path from what was measured of it and what the kernel says of its uplink.
     pub fn new(quality: &PathQuality, unattached: Option<Unattached>) -> Self {
         Self {
