@@ -2,13 +2,15 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use serde_json::json;
+
 use super::{Candidate, Outcome, Running, against_other, against_running, steady};
 use crate::{
     agent::Engine,
     catalogue::{Catalogue, Rules},
     config,
     domain::{
-        BootTime, ClassId, Family, PathState,
+        BootTime, ClassId, PathState,
         view::{ClassView, PathView, Snapshot},
     },
     plan::Fib,
@@ -79,7 +81,8 @@ fn space_that_begins_or_ceases_to_be_steered_is_told_with_examples() {
 
 #[test]
 fn what_the_guard_would_refuse_and_rules_for_nothing_are_told() {
-    let limit = "[kernel]\nmax_routes = 1\n[[policy.rule]]\nname = \"far\"\nprefix = \"20.0.0.0/8\"\nisps = \"ccl\"\n";
+    let limit =
+        "[kernel]\nmax_routes = 1\n[[policy.rule]]\nname = \"far\"\nprefix = \"20.0.0.0/8\"\nisps = \"ccl\"\n";
     let outcome = against_other(&candidate(KORDIA_FIRST, limit), &candidate(KORDIA_FIRST, ""));
     assert!(outcome.concerns.iter().any(|concern| concern.contains("max_routes = 1")), "{:?}", outcome.concerns);
     let unused = "rule \"far\" (line ";
@@ -88,27 +91,19 @@ fn what_the_guard_would_refuse_and_rules_for_nothing_are_told() {
 
 /// A running agent in `enforce` with everything on wan0, whose paths by wan0 and wan1 are in these states for an hour.
 fn snapshot(states: [PathState; 2]) -> Snapshot {
-    let class = |id: &str| ClassView {
-        id: ClassId::new(id),
-        family: Family::Ipv4,
-        service: "mail".to_owned(),
-        region: None,
-        prefixes: 1,
-        routes: 1,
-        uplink: Some("wan0".to_owned()),
-        isp: Some("kordia".to_owned()),
-        backup: Some("wan1".to_owned()),
-        since_s: 3_600,
-        ..ClassView::default()
+    let class = |id: &str| -> ClassView {
+        let view = json!({
+            "id": id, "family": "ipv4", "service": "mail", "prefixes": 1, "routes": 1, "uplink": "wan0", "isp": "kordia",
+            "backup": "wan1", "reason": "", "since_s": 3_600, "candidates": [],
+        });
+        serde_json::from_value(view).unwrap()
     };
-    let path = |class: &str, (uplink, state): (&str, PathState)| PathView {
-        uplink: uplink.to_owned(),
-        class: ClassId::new(class),
-        state,
-        rtt_ms: Some(12.0),
-        since_s: 3_600,
-        evidence: format!("{state}"),
-        ..PathView::default()
+    let path = |class: &str, (uplink, state): (&str, PathState)| -> PathView {
+        let view = json!({
+            "uplink": uplink, "isp": "", "class": class, "state": state, "selected": false, "rtt_ms": 12.0, "probes": 60,
+            "since_s": 3_600, "evidence": state.as_str(),
+        });
+        serde_json::from_value(view).unwrap()
     };
     let classes = ["static.mail.ipv4", "static.media.ipv4"];
     let paths = classes.iter().flat_map(|class| ["wan0", "wan1"].into_iter().zip(states).map(|of| path(class, of)));
