@@ -90,7 +90,7 @@ impl Engine {
         let balanced = roster.classes().iter().filter(|class| policies.of(class.rule).is_balanced());
         let balanced = balanced.map(|class| class.id.clone()).collect();
         let layout = Layout::new(&config.kernel, roster.classes(), &names, &balanced);
-        let thresholds = |class: &Class| Thresholds { sla: treatment(&config, class).sla, ..Thresholds::of(&config) };
+        let thresholds = |class: &Class| Thresholds::for_sla(&config, treatment(&config, class).sla);
         let interest = Arc::new(Interest {
             destinations: catalogue.classes().iter().flat_map(|class| class.prefixes.iter().copied()).collect(),
             interfaces: config.uplinks.iter().map(|uplink| uplink.interface.clone()).collect(),

@@ -26,7 +26,7 @@ const RUNNING: &str = "running";
 pub fn run(global: &Global, new: &Path, against: &str, style: Style) -> Result<(), Failure> {
     let new = candidate(new)?;
     let outcome = if against == RUNNING {
-        gather::beside_running(&new, asking::snapshot(global)?)?
+        gather::beside_running(&new, &asking::snapshot(global)?)?
     } else {
         rehearsal::against_other(&new, &candidate(Path::new(against))?)
     };

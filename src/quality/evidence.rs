@@ -1,8 +1,11 @@
 //! The figures behind a state, in words.
 
-use crate::domain::{PathState, ProbeFailure};
+use crate::{
+    config::Sla,
+    domain::{PathState, ProbeFailure},
+};
 
-use super::{PathQuality, milliseconds, targets::Standing};
+use super::{PathQuality, judged::Judged, milliseconds, targets::Standing};
 
 impl PathQuality {
     /// The figures behind the state, in words: `RTT 62.3 ms > 40 ms, loss 5.0 % > 2 % (20 probes)`. Times to come are as of
@@ -18,9 +21,10 @@ impl PathQuality {
             }
             PathState::Up => {
                 // Not by way of all figures: this is asked for at every decision.
-                let rtt = self.window.recent_median().or_else(|| self.window.nearest_rank(50));
+                let judged = Judged::of(&self.window, &Sla::default(), 0);
+                let rtt = judged.rtt(false).or_else(|| self.window.nearest_rank(50));
                 let rtt = rtt.map(|rtt| format!("RTT {}", milliseconds(rtt)));
-                let loss = self.window.loss().map(|loss| format!("loss {:.1} %", loss * 100.0));
+                let loss = judged.loss(false).map(|share| format!("loss {:.1} %", share.value() * 100.0));
                 let parts: Vec<String> = [rtt, loss].into_iter().flatten().collect();
                 format!("{} ({probes} probes)", parts.join(", "))
             }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::domain::BootTime;
+use crate::{config::Sla, domain::BootTime};
 
 use super::{
-    loss::wilson_bounds,
+    jitter::Variation,
+    judged::Judged,
+    loss::{Share, wilson_bounds},
     probe::Probe,
     window::{Window, median},
 };
@@ -17,7 +19,7 @@ pub struct Figures {
     pub rtt_min: Option<Duration>,
     /// Median RTT.
     pub rtt_median: Option<Duration>,
-    /// Median RTT of the newest half of the window: what an SLA is judged by.
+    /// Median RTT of the newest half of the window: what an SLA is judged by that asks for no other percentile or window.
     pub rtt_recent: Option<Duration>,
     /// 95th percentile of RTT.
     pub rtt_p95: Option<Duration>,
@@ -43,43 +45,21 @@ pub struct Figures {
 impl Figures {
     /// Those of a window, without what is kept outside of it.
     pub(super) fn of(window: &Window) -> Self {
-        let loss = window.loss();
+        let judged = Judged::of(window, &Sla::default(), 0);
+        let share = judged.loss(false);
         Self {
             rtt_min: window.nearest_rank(0),
             rtt_median: window.nearest_rank(50),
-            rtt_recent: window.recent_median(),
+            rtt_recent: judged.rtt(false),
             rtt_p95: window.nearest_rank(95),
             rtt_p99: window.nearest_rank(99),
-            jitter: jitter(window),
+            jitter: Variation::of(window.iter()).mean(),
             jitter_smoothed: None,
-            loss,
-            loss_bounds: loss.and_then(|_| wilson_bounds(window.lost() as u64, window.judged() as u64)),
+            loss: share.map(Share::value),
+            loss_bounds: share.and_then(|share| wilson_bounds(share.lost as u64, share.of as u64)),
             service_median: median(window.iter().filter_map(Probe::service_time).collect()),
             probes: window.len(),
             last_sent: None,
         }
     }
-}
-
-/// Delay variation is defined between two packets of one pair of hosts that both arrived (RFC 3393 section 4.2): another
-/// target makes no pair, and a lost probe breaks the pair on either side of it.
-fn jitter(window: &Window) -> Option<Duration> {
-    let mut sum = Duration::ZERO;
-    let mut pairs = 0_u32;
-    // Few, so that looking through them is cheaper than an index.
-    let mut previous: Vec<(u16, Option<Duration>)> = Vec::new();
-    for probe in window.iter() {
-        let rtt = probe.rtt();
-        match previous.iter_mut().find(|(target, _)| *target == probe.target) {
-            Some((_, before)) => {
-                if let (Some(before), Some(after)) = (*before, rtt) {
-                    sum += before.abs_diff(after);
-                    pairs += 1;
-                }
-                *before = rtt;
-            }
-            None => previous.push((probe.target, rtt)),
-        }
-    }
-    sum.checked_div(pairs)
 }

@@ -3,6 +3,22 @@
 /// 97.5th percentile of the normal distribution: bounds with 95 % confidence.
 const Z: f64 = 1.959_963_984_540_054;
 
+/// Lost probes among those that tell of loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Share {
+    /// Lost ones.
+    pub lost: usize,
+    /// Lost and answered ones.
+    pub of: usize,
+}
+
+impl Share {
+    /// 0 to 1; 0 of none.
+    pub fn value(self) -> f64 {
+        if self.of == 0 { 0.0 } else { self.lost as f64 / self.of as f64 }
+    }
+}
+
 /// Bounds between which the loss of the path lies with 95 % confidence (Wilson's score interval), 0 to 1; absent without
 /// probes.
 ///

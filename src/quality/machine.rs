@@ -96,7 +96,7 @@ impl PathQuality {
 
     fn judge(&mut self, now: BootTime) -> Option<Transition> {
         let alive = matches!(self.state, PathState::Up | PathState::Degraded);
-        self.judgement.pass(&self.thresholds, &self.window, alive);
+        self.judgement.pass(&self.thresholds, &self.window, alive, moment(self.seen));
         let damped = self.damping.until(now).is_some();
         let next = if damped || self.judgement.is_degraded() { PathState::Degraded } else { PathState::Up };
         self.enter(next, now)

@@ -25,7 +25,9 @@
 //!   that answers at all is answered by something else, `down_after` times in a row; after that, only proof brings it
 //!   back.
 //! * **Degraded.** `degraded_after` judgements in a row that find the SLA violated, and `restored_after` that find it
-//!   kept; the first one after coming up is final.
+//!   kept; the first one after coming up is final. RTT is judged at a percentile, jitter as the mean variation, loss as a
+//!   share, all by the probes within the window of the SLA; where too few are, the path stays what it was.
+//!   [`PathQuality::recovery`] says as data what is still missing.
 //! * **Hold-down.** A path stays down for `hold_down` at least. Answers meanwhile are counted, so that it may come up
 //!   when [`PathQuality::review`] is called at [`PathQuality::wakes_at`], without a probe.
 //! * **Damping.** Each fall from up or degraded, the kernel's word included, adds to a penalty that decays
@@ -44,14 +46,18 @@ mod evidence;
 mod figures;
 mod history;
 mod identity;
+mod jitter;
+mod judged;
 mod loss;
 mod machine;
 mod path;
 mod probe;
+mod recovery;
 mod sketch;
 mod sla;
 mod targets;
 mod uplink;
+mod violation;
 mod window;
 
 #[cfg(test)]
@@ -63,9 +69,11 @@ pub use figures::Figures;
 pub use history::{HistoryFigures, STEP, TREND_STEPS, TrendStep};
 pub use loss::wilson_bounds;
 pub use path::PathQuality;
+pub use recovery::{Count, Recovery};
 pub use sketch::Sketch;
 pub use targets::TargetFigures;
 pub use uplink::{Blackout, Sighting, UplinkWatch};
+pub use violation::{Excess, Violation};
 pub(crate) use window::nearest_rank;
 
 use crate::{
@@ -82,8 +90,15 @@ pub const LOSS_EVIDENCE_LOST: usize = 2;
 /// Fewest recent answers whose median is judged: the first answer of a path includes address resolution.
 pub const RTT_EVIDENCE_ANSWERS: usize = 2;
 
-/// Share of the RTT bound that a path must get under before it is no longer degraded, in percent.
-pub const RTT_RECOVERY_PERCENT: u32 = 90;
+/// Fewest answers of which a percentile above the median is judged. The largest RTT never is, so that at least two answers
+/// violate an SLA: by chance, a path whose 95th percentile is at its bound shows that in 9 % of windows of ten.
+pub const PERCENTILE_EVIDENCE_ANSWERS: usize = 10;
+
+/// Fewest pairs of answers whose jitter is judged: a single odd answer spoils two.
+pub const JITTER_EVIDENCE_PAIRS: u32 = 5;
+
+/// Share of its bound that a path's RTT or jitter must get under before it is no longer degraded, in percent.
+pub const RECOVERY_PERCENT: u32 = 90;
 
 /// When a path counts as what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,8 +124,13 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// Those of a configuration.
+    /// Those of a configuration, with the SLA of `[policy]`.
     pub fn of(config: &Config) -> Self {
+        Self::for_sla(config, config.policy.treatment.sla)
+    }
+
+    /// Those of a configuration, with the SLA of a rule.
+    pub fn for_sla(config: &Config, sla: Sla) -> Self {
         let probe = &config.probe;
         Self {
             window: probe.window,
@@ -121,7 +141,7 @@ impl Thresholds {
             hold_down: probe.hold_down,
             flap_half_life: probe.flap_half_life,
             quorum: probe.quorum,
-            sla: config.policy.treatment.sla,
+            sla,
         }
     }
 }

@@ -1,13 +1,16 @@
-//! Whether a path keeps its service level, with hysteresis on the way back.
+//! Whether a path keeps its service level: as many judgements in a row as are configured change it.
 
-use std::time::Duration;
+use super::{
+    Thresholds,
+    judged::Judged,
+    probe::Moment,
+    recovery::Count,
+    violation::{Violation, Violations},
+    window::Window,
+};
 
-use crate::config::Sla;
-
-use super::{LOSS_EVIDENCE_LOST, RTT_RECOVERY_PERCENT, Thresholds, milliseconds, window::Window};
-
-/// Whether a path keeps its service level: as many judgements in a row as are configured change it, each made after a
-/// change of the window.
+/// Whether a path keeps its service level, each judgement made after a change of the window. Where no figure can be
+/// judged, it stays what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Judgement {
     violations: Violations,
@@ -15,6 +18,8 @@ pub(super) struct Judgement {
     /// Judgements in a row that speak against what it is.
     against: u32,
     due: bool,
+    /// When it was last judged.
+    at: Moment,
 }
 
 impl Judgement {
@@ -23,14 +28,18 @@ impl Judgement {
         self.due = true;
     }
 
-    /// Judges the window if it has changed. The first judgement of a path that was not alive is final at once.
-    pub fn pass(&mut self, thresholds: &Thresholds, window: &Window, alive: bool) {
+    /// Judges the window if it has changed, as it is at the latest known moment. The first judgement of a path that was
+    /// not alive is final at once.
+    pub fn pass(&mut self, thresholds: &Thresholds, window: &Window, alive: bool, seen: Moment) {
         if alive && !std::mem::take(&mut self.due) {
             return;
         }
         self.due = false;
-        self.violations = self.violations.judged(&thresholds.sla, window);
-        if self.violations.any() == self.degraded {
+        self.at = seen;
+        let judged = Judged::of(window, &thresholds.sla, seen);
+        let Some(violations) = self.violations.judged(&thresholds.sla, &judged) else { return };
+        self.violations = violations;
+        if violations.any() == self.degraded {
             self.against = 0;
             return;
         }
@@ -47,90 +56,26 @@ impl Judgement {
         self.degraded
     }
 
+    /// What keeps it from its service level, with the figures of the last judgement.
+    pub fn violated(self, thresholds: &Thresholds, window: &Window) -> Vec<Violation> {
+        if !self.degraded {
+            return Vec::new();
+        }
+        self.violations.told(&thresholds.sla, &Judged::of(window, &thresholds.sla, self.at))
+    }
+
+    /// Judgements in a row that found it to keep its service level again, and how many must; absent when it does.
+    pub fn restored(self, thresholds: &Thresholds) -> Option<Count> {
+        self.degraded.then_some(Count { so_far: self.against, needed: thresholds.restored_after.max(1) })
+    }
+
     /// What is violated, or how far it is restored; absent when it keeps its service level.
     pub fn in_words(self, thresholds: &Thresholds, window: &Window) -> Option<String> {
-        if !self.degraded {
-            return None;
+        let restored = self.restored(thresholds)?;
+        if !self.violations.any() {
+            return Some(format!("within its SLA again, {restored} judgements"));
         }
-        if self.violations.any() {
-            return Some(self.violations.in_words(&thresholds.sla, window));
-        }
-        Some(format!("within its SLA again, {} of {} judgements", self.against, thresholds.restored_after))
+        let violated: Vec<String> = self.violated(thresholds, window).iter().map(Violation::in_words).collect();
+        Some(violated.join(", "))
     }
-}
-
-/// The figures that are in violation. A violation begins when the figure is beyond its bound, with the evidence that
-/// the constants of this room ask for, and ends when the figure is better than the bound: RTT by 10 % of it, loss by
-/// any margin (or no probe of the window lost).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Violations {
-    rtt: bool,
-    loss: bool,
-}
-
-impl Violations {
-    /// Whether anything is violated.
-    fn any(self) -> bool {
-        self.rtt || self.loss
-    }
-
-    /// The judgement after a change of the window; what cannot be judged stays as it was.
-    fn judged(self, sla: &Sla, window: &Window) -> Self {
-        Self {
-            rtt: sla.rtt.is_some_and(|bound| rtt_violated(self.rtt, bound, window)),
-            loss: sla.loss.is_some_and(|bound| loss_violated(self.loss, bound, window)),
-        }
-    }
-
-    /// The figures with their bounds, violated ones only: `RTT 62.3 ms > 40 ms, loss 5.0 % > 2 %`.
-    fn in_words(self, sla: &Sla, window: &Window) -> String {
-        let rtt = sla.rtt.filter(|_| self.rtt).map(|bound| rtt_in_words(bound, window));
-        let loss = sla.loss.filter(|_| self.loss).map(|bound| loss_in_words(bound, window));
-        let parts: Vec<String> = [rtt, loss].into_iter().flatten().collect();
-        parts.join(", ")
-    }
-}
-
-fn recovery_bound(bound: Duration) -> Duration {
-    bound * RTT_RECOVERY_PERCENT / 100
-}
-
-fn rtt_violated(before: bool, bound: Duration, window: &Window) -> bool {
-    match window.recent_median() {
-        None => before,
-        Some(median) if before => median > recovery_bound(bound),
-        Some(median) => median > bound,
-    }
-}
-
-fn loss_violated(before: bool, bound: f64, window: &Window) -> bool {
-    match window.loss() {
-        None => before,
-        Some(loss) if before => window.lost() > 0 && loss >= bound,
-        Some(loss) => window.lost() >= LOSS_EVIDENCE_LOST && loss > bound,
-    }
-}
-
-fn rtt_in_words(bound: Duration, window: &Window) -> String {
-    let Some(median) = window.recent_median() else {
-        return "RTT was beyond its bound, too few answers since".to_owned();
-    };
-    let measured = milliseconds(median);
-    if median > bound {
-        return format!("RTT {measured} > {}", short(bound.as_secs_f64() * 1_000.0, "ms"));
-    }
-    format!("RTT {measured}, not yet under {}", short(recovery_bound(bound).as_secs_f64() * 1_000.0, "ms"))
-}
-
-fn loss_in_words(bound: f64, window: &Window) -> String {
-    let Some(loss) = window.loss() else {
-        return "loss was beyond its bound, too few probes since".to_owned();
-    };
-    let relation = if loss > bound { ">" } else { "not yet under" };
-    format!("loss {:.1} % {relation} {}", loss * 100.0, short(bound * 100.0, "%"))
-}
-
-/// Whole numbers without decimals, as people write bounds.
-fn short(value: f64, unit: &str) -> String {
-    if (value - value.round()).abs() < 0.05 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }

@@ -1,5 +1,7 @@
 mod memory;
 mod model;
+mod recovery;
+mod service_level;
 mod states;
 mod targets;
 

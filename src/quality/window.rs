@@ -117,36 +117,14 @@ impl Window {
         self.probes.len()
     }
 
-    /// Number of lost probes, without those that may be a single target's.
-    pub fn lost(&self) -> usize {
-        self.iter().filter(|probe| probe.is_lost() && !probe.doubted).count()
-    }
-
-    /// Number of probes that tell of loss: all without those that may be a single target's.
-    pub fn judged(&self) -> usize {
-        self.iter().filter(|probe| !probe.doubted).count()
-    }
-
-    /// Share of lost probes, once there is evidence enough.
-    pub fn loss(&self) -> Option<f64> {
-        let needed = super::LOSS_EVIDENCE_PROBES.min(self.capacity);
-        let judged = self.judged();
-        (judged >= needed).then(|| self.lost() as f64 / judged as f64)
-    }
-
     /// The smallest RTT that at least `percent` of all answers do not exceed.
     pub fn nearest_rank(&self, percent: usize) -> Option<Duration> {
         nearest_rank(&self.sorted, percent).map(Duration::from_nanos)
     }
 
-    /// Median RTT of the newest half, which sees a change of level before the whole window does.
-    pub fn recent_median(&self) -> Option<Duration> {
-        let half = self.capacity.div_ceil(2).max(5);
-        let rtts: Vec<Duration> = self.iter().rev().take(half).filter_map(Probe::rtt).collect();
-        if rtts.len() < super::RTT_EVIDENCE_ANSWERS {
-            return None;
-        }
-        median(rtts)
+    /// RTTs of all answers by size, in nanoseconds.
+    pub fn rtts(&self) -> &[u64] {
+        &self.sorted
     }
 
     /// Bytes on the heap.

@@ -38,13 +38,13 @@ pub(super) fn given(mut engine: Engine, snapshot: &Snapshot, now: BootTime) -> E
 /// The one of that very class, or one that is measured by the same targets: the class without a rule, or of another rule.
 pub(super) fn nearest<'a, T>(
     class: &ClassId,
-    all: impl Iterator<Item = &'a T> + Clone,
+    mut all: impl Iterator<Item = &'a T> + Clone,
     id: impl Fn(&T) -> &ClassId,
 ) -> Option<&'a T> {
     let whole = class.without_rule();
     let (itself, whole_one) = (|it: &&T| id(it) == class, |it: &&T| *id(it) == whole);
     let alike = |it: &&T| id(it).without_rule() == whole;
-    all.clone().find(itself).or_else(|| all.clone().find(whole_one)).or_else(|| all.clone().find(alike))
+    all.clone().find(itself).or_else(|| all.clone().find(whole_one)).or_else(move || all.find(alike))
 }
 
 fn uplink_named<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a UplinkView> {

@@ -65,7 +65,7 @@ pub fn against_running(candidate: &Candidate, engine: Engine, running: &Running<
     let (engine, after) = settled(engine, running.router, now);
     let stood = Stood::of_snapshot(running.snapshot);
     let held = running.held.cloned().unwrap_or_default();
-    let mut outcome = outcome::compare(&engine, &stood, &held, after, "running");
+    let mut outcome = outcome::compare(&engine, &stood, &held, &after, "running");
     outcome.kernel.known = running.held.is_some();
     outcome.concerns.extend(concerns::of(candidate, &engine.desired()));
     outcome.concerns.extend(concerns::of_identity(candidate, running.snapshot));
@@ -83,7 +83,7 @@ pub fn against_other(candidate: &Candidate, other: &Candidate) -> Outcome {
     let (before, _) = at_rest(other, &interfaces);
     let (engine, _) = at_rest(candidate, &interfaces);
     let stood = Stood::of_engine(&before);
-    let mut outcome = outcome::compare(&engine, &stood, &before.desired(), Standing::default(), &other.name);
+    let mut outcome = outcome::compare(&engine, &stood, &before.desired(), &Standing::default(), &other.name);
     outcome.concerns.extend(concerns::of(candidate, &engine.desired()));
     outcome
 }

@@ -129,7 +129,7 @@ impl Standing {
 }
 
 /// Lays what an engine came to beside what stands.
-pub(super) fn compare(engine: &Engine, stood: &Stood, held: &Fib, after: Standing, against: &str) -> Outcome {
+pub(super) fn compare(engine: &Engine, stood: &Stood, held: &Fib, after: &Standing, against: &str) -> Outcome {
     let desired = engine.desired();
     let changes = difference(&desired, held);
     let ids: BTreeSet<&ClassId> = engine.classes().iter().map(|class| &class.id).collect();

@@ -46,8 +46,7 @@ impl Engine {
     /// Replaces what is measured for a class of the catalogue; what is known of its paths is forgotten.
     pub fn measure(&mut self, class: &ClassId, targets: Arc<[Target]>, now: BootTime) {
         let Some(of_catalogue) = self.catalogue.class(class) else { return };
-        let thresholds =
-            Thresholds { sla: treatment(&self.config, of_catalogue).sla, ..Thresholds::of(&self.config) };
+        let thresholds = Thresholds::for_sla(&self.config, treatment(&self.config, of_catalogue).sla);
         for (_, path) in self.paths.iter_mut().filter(|((of, _), _)| of == class) {
             *path = PathQuality::new(thresholds, Arc::clone(&targets), now).into();
         }

@@ -22,7 +22,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the configuration would change for that agent.
-pub(super) fn beside_running(new: &Candidate, snapshot: Snapshot) -> Result<Outcome, Failure> {
+pub(super) fn beside_running(new: &Candidate, snapshot: &Snapshot) -> Result<Outcome, Failure> {
     let failed = |reason: &dyn std::fmt::Display| Failure::new(Code::Failed, reason);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&format_args!("cannot start a runtime: {error}")))?;
@@ -39,7 +39,7 @@ pub(super) fn beside_running(new: &Candidate, snapshot: Snapshot) -> Result<Outc
             Ok(mut socket) => socket.read().await.ok(),
             Err(_) => None,
         };
-        let running = Running { snapshot: &snapshot, router: &router, held: held.as_ref() };
+        let running = Running { snapshot, router: &router, held: held.as_ref() };
         let mut outcome = against_running(new, engine, &running, now);
         count_flows(new, &router, &mut outcome).await;
         Ok(outcome)
