@@ -45,7 +45,7 @@ fn judgements_are_counted_once_all_figures_are_good_again() {
     let mut path = Probed::new(Thresholds { restored_after: 5, ..thresholds() });
     path.answers(20, 52.0);
     path.answers(5, 12.0);
-    assert_eq!(said(&path), "0 of 5 judgements in a row".replace("0", "1"));
+    assert_eq!(said(&path), "0 of 5 judgements in a row".replace('0', "1"));
     path.answers(3, 12.0);
     assert_eq!(said(&path), "4 of 5 judgements in a row");
     path.answer(12.0);

@@ -194,7 +194,7 @@ fn too_few_probes_within_the_time_of_the_sla_are_no_violation() {
         path.losses(2);
     }
     assert_ne!(path.state(), PathState::Degraded, "9 probes within 4 s");
-    assert_eq!(path.quality.evidence().find(">"), None);
+    assert_eq!(path.quality.evidence().find('>'), None);
 }
 
 #[test]
