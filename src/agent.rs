@@ -34,12 +34,12 @@ mod users;
 use std::{
     future,
     net::IpAddr,
+    path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ipnet::IpNet;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -64,9 +64,9 @@ use crate::{
     catalogue::{Catalogue, CatalogueError, Rules},
     clock::{boot_time, wall_time_of_boot},
     config::{Config, Mode, OnStop},
-    domain::{BootTime, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
+    domain::{BootTime, ClassId, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
     kernel::{Doubt, KernelError, has_resilient_groups, watch_router},
-    local::{Answer, ControlSocket, Forwarded, LocalError, Request},
+    local::{Answer, ControlSocket, Forwarded, LocalError, Request, Subject},
     plan::Fib,
     probe::{ProbePath, TrustAnchors, TrustError},
     recording::{self, Recorder},
@@ -117,19 +117,19 @@ pub enum AgentError {
     Runtime(#[from] std::io::Error),
 }
 
-/// Runs the agent until SIGTERM or SIGINT.
+/// Runs the agent until SIGTERM or SIGINT; `file` is where the configuration was read.
 ///
 /// # Errors
 /// When it cannot start: privileges, catalogue, control socket, netlink.
-pub fn run(config: Config) -> Result<(), AgentError> {
-    run_for(config, None)
+pub fn run(config: Config, file: &Path) -> Result<(), AgentError> {
+    run_for(config, file, None)
 }
 
 /// Runs the agent for so long, or until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_for(mut config: Config, limit: Option<Duration>) -> Result<(), AgentError> {
+pub fn run_for(mut config: Config, file: &Path, limit: Option<Duration>) -> Result<(), AgentError> {
     if config.kernel.mode == Mode::Enforce {
         privilege::require_net_admin()?;
     }
@@ -141,7 +141,7 @@ pub fn run_for(mut config: Config, limit: Option<Duration>) -> Result<(), AgentE
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let control = ControlSocket::bind(&config.control.socket)?;
-        let (agent, tasks) = Agent::compose(config, catalogue, trust, control).await?;
+        let (agent, tasks) = Agent::compose(config, file, catalogue, trust, control).await?;
         agent.run(tasks, limit).await
     });
     // A look-up of the collector's name may hang in the resolver's thread.
@@ -166,6 +166,8 @@ struct Tasks {
 /// The loop's own state.
 struct Agent {
     engine: Engine,
+    /// The configuration, for people to find its lines.
+    file: PathBuf,
     started: BootTime,
     withdrawn: bool,
     held: Held,
@@ -187,6 +189,7 @@ impl Agent {
     /// Opens every edge, adopts what the kernel holds, and starts the tasks.
     async fn compose(
         config: Config,
+        file: &Path,
         catalogue: Catalogue,
         trust: Option<Arc<TrustAnchors>>,
         control: ControlSocket,
@@ -232,6 +235,7 @@ impl Agent {
             held,
             ordered: (0, 0),
             engine,
+            file: file.to_owned(),
             started,
             withdrawn: false,
             kernel_news: KernelNews::default(),
@@ -436,20 +440,35 @@ impl Agent {
                 let reports = path_views::reports(&self.engine, known.as_deref(), boot_time());
                 let _ = answer.send(Answer::Paths(reports));
             }
-            Request::Explain { query, from } => self.explain(*query, *from, answer),
+            Request::Explain { query, from } => self.explain(query, *from, answer),
             Request::Withdraw => self.withdraw(answer),
         }
     }
 
-    fn explain(&self, query: IpNet, from: Option<IpAddr>, answer: oneshot::Sender<Answer>) {
-        let mut explanation = explain::explanation(&self.engine, &self.snapshots.borrow(), query, from);
+    fn explain(&self, query: &Subject, from: Option<IpAddr>, answer: oneshot::Sender<Answer>) {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let explanation = match query {
+            Subject::Prefix(net) => Some(explain::explanation(&self.engine, &snapshot, *net, from, boot_time())),
+            Subject::Class(name) => {
+                explain::explanation_of_class(&self.engine, &snapshot, &ClassId::new(name), from, boot_time())
+            }
+        };
+        let Some(mut explanation) = explanation else {
+            let Subject::Class(name) = query else { return };
+            let _ = answer.send(Answer::Error { reason: explain::no_such_class(&self.engine, name) });
+            return;
+        };
+        if let Some(ruling) = explanation.ruling.as_mut().filter(|ruling| ruling.rule.is_some()) {
+            ruling.file = Some(self.file.display().to_string());
+        }
         let router = Arc::clone(&self.router_now.borrow());
         let config = &self.engine.config;
         let own = config.kernel.clone();
         let uplinks: Vec<(String, String)> =
             config.uplinks.iter().map(|uplink| (uplink.interface.clone(), uplink.name.clone())).collect();
         tokio::spawn(async move {
-            explanation.kernel_lookup = explain::kernel_lookup(&own, query.addr(), from, &router, &uplinks).await;
+            let address = explanation.query.addr();
+            explanation.kernel_lookup = explain::kernel_lookup(&own, address, from, &router, &uplinks).await;
             let _ = answer.send(Answer::Explanation(Box::new(explanation)));
         });
     }

@@ -27,7 +27,7 @@ use tokio::{
 
 const SNAPSHOT: &str = include_str!("../src/cli/golden/snapshot.json");
 const PATHS: &str = include_str!("../src/cli/golden/paths.json");
-const EXPLANATION: &str = include_str!("../src/cli/golden/explanation.json");
+const EXPLANATION: &str = include_str!("../src/cli/golden/explain/preferred.json");
 
 /// The smallest good configuration.
 const GOOD: &str = r#"
@@ -317,7 +317,7 @@ fn running_agent_is_shown_as_tables_and_as_json() {
         (&["status"][..], include_str!("../src/cli/golden/status.txt")),
         (&["paths"], include_str!("../src/cli/golden/paths.txt")),
         (&["routes"], include_str!("../src/cli/golden/routes.txt")),
-        (&["explain", "13.107.6.152"], include_str!("../src/cli/golden/explain.txt")),
+        (&["explain", "13.107.6.152"], include_str!("../src/cli/golden/explain/preferred.txt")),
     ] {
         let output = served.ask(subcommand);
         assert_ends(&output, 0);
@@ -346,6 +346,21 @@ fn some_paths_are_shown_with_their_details_for_people_and_scripts() {
     let output = served.ask(&["paths", "--json", "--uplink", "wan1"]);
     assert_eq!(json(&output)["paths"], Value::from(vec![paths[1].clone(), paths[4].clone()]));
     assert!(out(&served.ask(&["paths"])).is_ascii(), "no terminal, no letters beyond ASCII");
+}
+
+#[test]
+fn class_that_is_not_there_is_exit_2_and_names_what_may_have_been_meant() {
+    let output = Served::start().ask(&["explain", "m365.exchagne.ipv4"]);
+    assert_ends(&output, 2);
+    assert!(err(&output).contains("did you mean \"m365.exchange.ipv4\"?"), "{}", err(&output));
+    assert_eq!(out(&output), "");
+}
+
+#[test]
+fn class_that_is_there_is_asked_for_by_its_name() {
+    let output = Served::start().ask(&["explain", "m365.exchange.ipv4"]);
+    assert_ends(&output, 1);
+    assert!(err(&output).contains("cannot look up m365.exchange.ipv4: no route"), "{}", err(&output));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Pure like the rooms it joins (`quality`, `select`, `plan`): no I/O, no clock, no log line, so that whole days of an
 //! agent can be replayed in a test. What happened is returned as events; what should be is asked for.
 
+mod accounted;
 mod asked;
 mod assumed;
 mod measured;

@@ -13,10 +13,10 @@ use super::{
 use crate::{
     config::Config,
     domain::{
-        BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, UplinkId,
+        BootTime, Class, ClassId, EventKind, Family, ReadState, RouterState, Share, UplinkId,
         view::{
-            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, ReportingView, Snapshot, UplinkView,
-            WatchView, milliseconds,
+            CandidateView, ClassView, FlowsView, IspView, KeptView, KernelView, ReportingView, ShareView, Snapshot,
+            UplinkView, WatchView, milliseconds,
         },
     },
     plan::{Fib, Holdings, Side},
@@ -207,6 +207,11 @@ fn class_view(
         routes: engine.layout.routes(&class.id).len(),
         uplink: config.names_of(&in_charge),
         isp: config.isp_names_of(&in_charge),
+        shares: decision
+            .iter()
+            .flat_map(|decision| &decision.shares)
+            .map(|share| share_view(config, *share))
+            .collect(),
         backup: decision.and_then(|decision| decision.backup).map(name),
         reason: decision.map_or_else(|| "the router was not read yet".to_owned(), |found| found.reason.to_string()),
         since_s: decision.map_or(0, |decision| now.since(decision.since).as_secs()),
@@ -219,18 +224,29 @@ fn class_view(
     }
 }
 
+fn share_view(config: &Config, share: Share) -> ShareView {
+    ShareView {
+        uplink: config.uplink(share.uplink).name.clone(),
+        isp: config.isp_name_of(share.uplink).to_owned(),
+        weight: share.weight,
+    }
+}
+
 /// What keeps a prefix, as people see it.
 pub(super) fn kept_view(kept: &SetAside) -> KeptView {
     KeptView { prefix: kept.prefix, why: kept.why.to_string() }
 }
 
-fn candidate_view(config: &Config, candidate: &Candidate) -> CandidateView {
+/// A candidate as people see it, without its gates.
+pub(super) fn candidate_view(config: &Config, candidate: &Candidate) -> CandidateView {
     CandidateView {
         uplink: config.uplink(candidate.uplink).name.clone(),
         isp: config.isp_name_of(candidate.uplink).to_owned(),
         state: candidate.state,
+        qualified: candidate.qualified,
         usable: candidate.usable,
         verdict: candidate.verdict.clone(),
+        gates: Vec::new(),
     }
 }
 

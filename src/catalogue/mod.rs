@@ -12,6 +12,7 @@
 //! | `memory` | what all of it takes |
 //! | `rules`, `classes` | the rule of policy for each destination, and the classes that follow |
 //! | `index` | longest match |
+//! | `listing` | everything that is said of an address, for people |
 //! | `targets`, `front_doors` | the addresses and the names that represent a class in measurements |
 //!
 //! A prefix that several sources list keeps all of them. Its attributes are those of the most trusted source, in the
@@ -26,6 +27,7 @@ mod document;
 mod front_doors;
 mod index;
 mod kind;
+mod listing;
 mod memory;
 mod merge;
 mod microsoft365;
@@ -51,6 +53,7 @@ use crate::{
 pub use front_doors::front_doors;
 use index::{Index, Row};
 use kind::Kind;
+pub use listing::Listing;
 pub use refusal::CatalogueError;
 pub use rules::{Rules, Tie};
 use statement::{ClassKey, Facts, Gathered, Statement};

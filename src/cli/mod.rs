@@ -27,7 +27,12 @@ mod version;
 mod withdraw;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
+
+#[cfg(test)]
+pub(crate) fn explanation_in_words(explanation: &crate::domain::view::Explanation) -> String {
+    explain::render(explanation, Style::default())
+}
 
 use std::process::ExitCode;
 

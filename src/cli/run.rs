@@ -18,7 +18,7 @@ pub fn run(global: &Global, log_level: Option<Level>) -> Result<(), Failure> {
     if let Some(socket) = &global.socket {
         config.control.socket.clone_from(socket);
     }
-    agent::run(config).map_err(failure)
+    agent::run(config, global.config_file()).map_err(failure)
 }
 
 /// What a supervisor may tell apart: a file to be mended or a privilege to be granted is not cured by a restart.

@@ -232,12 +232,27 @@ fn is_misplaced(class: &ClassView) -> bool {
     class.uplink != class.in_kernel && (class.routes > 0 || class.in_kernel.is_some())
 }
 
-/// Where a class should go: `wan0 (north)`.
+/// Where a class should go: `wan0 (north)`; and whether it does so without a qualified partner.
 pub fn intended(class: &ClassView) -> String {
+    let unqualified = unqualified(class);
     match (&class.uplink, &class.isp) {
-        (Some(uplink), Some(isp)) => format!("{uplink} ({isp})"),
-        (Some(uplink), None) => uplink.clone(),
+        (Some(uplink), Some(isp)) => format!("{uplink} ({isp}){unqualified}"),
+        (Some(uplink), None) => format!("{uplink}{unqualified}"),
         (None, _) => "main table".to_owned(),
+    }
+}
+
+/// Which of the uplinks in charge is none of a qualified partner.
+fn unqualified(class: &ClassView) -> String {
+    let in_charge = |uplink: &str| {
+        class.uplink.as_deref() == Some(uplink) || class.shares.iter().any(|share| share.uplink == uplink)
+    };
+    let here = class.candidates.iter().filter(|it| !it.qualified && in_charge(&it.uplink));
+    let names: Vec<&str> = here.map(|candidate| candidate.uplink.as_str()).collect();
+    match names.len() {
+        0 => String::new(),
+        some if some >= class.shares.len() => ", unqualified".to_owned(),
+        _ => format!(", {} unqualified", names.join(" and ")),
     }
 }
 

@@ -65,7 +65,7 @@ fn measured(global: &Global, lasts: Duration, folder: &Path) -> Result<Vec<PathB
     let file = folder.join("samples.pwr.gz");
     let config = observing(config, folder, &file, global.socket.as_deref());
     log::info!("measuring for {} s; Ctrl-C ends it earlier, with its report", lasts.as_secs());
-    agent::run_for(config, Some(lasts)).map_err(failure)?;
+    agent::run_for(config, global.config_file(), Some(lasts)).map_err(failure)?;
     let before = folder.join("samples.pwr.gz.1");
     Ok([before, file].into_iter().filter(|file| file.exists()).collect())
 }

@@ -3,12 +3,16 @@
 //! The agent publishes one [`Snapshot`] after every change; the control socket, the status commands and telemetry
 //! read it. Field names are stable: they may be added to, never renamed.
 
+mod explanation;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassId, Family, PathState};
+
+pub use explanation::{DestinationView, Explanation, GateView, KernelLookup, OutlookView, RulingView, StatementView};
 
 /// A time as views carry it: in milliseconds.
 pub fn milliseconds(span: Duration) -> f64 {
@@ -98,6 +102,9 @@ pub struct ClassView {
     pub uplink: Option<String>,
     /// ISP of the chosen uplink, or of each of them (`ntt+kddi`).
     pub isp: Option<String>,
+    /// Every uplink chosen with its weight; several only where the class is balanced.
+    #[serde(default)]
+    pub shares: Vec<ShareView>,
     /// Uplink of the standing backup.
     pub backup: Option<String>,
     /// Why this uplink.
@@ -125,6 +132,17 @@ pub struct KeptView {
     pub why: String,
 }
 
+/// An uplink in charge of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareView {
+    /// Uplink.
+    pub uplink: String,
+    /// ISP.
+    pub isp: String,
+    /// Its part in relation to the others', from 1 on.
+    pub weight: u8,
+}
+
 /// One uplink as a candidate for a class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CandidateView {
@@ -134,10 +152,21 @@ pub struct CandidateView {
     pub isp: String,
     /// State of the path.
     pub state: PathState,
+    /// Whether its ISP is a qualified Peering Service partner in the site's market.
+    #[serde(default = "assumed")]
+    pub qualified: bool,
     /// Whether traffic may be put on it at all.
     pub usable: bool,
     /// The verdict in words.
     pub verdict: String,
+    /// The gates before it, up to the first that lets nothing through; only in the answer to `explain`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateView>,
+}
+
+/// What an older agent did not say is taken to be well.
+fn assumed() -> bool {
+    true
 }
 
 /// One path with its figures.
@@ -381,52 +410,4 @@ pub struct ReportingView {
     pub rejected: u64,
     /// Last error, if the last attempt failed.
     pub error: Option<String>,
-}
-
-/// Answer to `explain`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// What was asked for.
-    pub query: IpNet,
-    /// The catalogue's longest match; absent when the address is not Microsoft's, or not known to be.
-    pub destination: Option<DestinationView>,
-    /// The class with its decision; absent when the destination is not steered.
-    pub class: Option<ClassView>,
-    /// What keeps it from being steered: a route of the router's own, or a protection; absent when nothing does.
-    #[serde(default)]
-    pub kept: Option<KeptView>,
-    /// One sentence that answers "where does it go, and why".
-    pub conclusion: String,
-    /// What the kernel does with a forwarded packet to it, by a route lookup; absent when it could not be asked.
-    pub kernel_lookup: Option<KernelLookup>,
-}
-
-/// A catalogue match.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DestinationView {
-    /// The matching prefix.
-    pub prefix: IpNet,
-    /// Service.
-    pub service: String,
-    /// Category, for Microsoft 365.
-    pub category: Option<String>,
-    /// Azure region.
-    pub region: Option<String>,
-    /// Sources that list it.
-    pub sources: Vec<String>,
-    /// Whether the configuration steers it.
-    pub steered: bool,
-}
-
-/// Result of a kernel route lookup.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KernelLookup {
-    /// Table that answered.
-    pub table: u32,
-    /// Interface.
-    pub interface: Option<String>,
-    /// Gateway.
-    pub gateway: Option<String>,
-    /// Uplink of that interface, if it is one.
-    pub uplink: Option<String>,
 }

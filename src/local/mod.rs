@@ -14,7 +14,7 @@ pub use ask::ask;
 pub use error::LocalError;
 pub use listen::ControlSocket;
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -45,8 +45,8 @@ pub enum Request {
     Snapshot,
     /// Where does this go, and why.
     Explain {
-        /// Address (as a host prefix) or prefix.
-        query: IpNet,
+        /// What is asked about.
+        query: Subject,
         /// Source of the packets, where it matters.
         #[serde(default)]
         from: Option<IpAddr>,
@@ -55,6 +55,25 @@ pub enum Request {
     Paths,
     /// Take everything of ours out of the kernel and leave it so until restart.
     Withdraw,
+}
+
+/// What `explain` is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// An address (as a host prefix) or a prefix.
+    Prefix(IpNet),
+    /// A class, by its id.
+    Class(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(net) => net.fmt(f),
+            Self::Class(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Request {

@@ -251,7 +251,7 @@ fn other_requests_are_answered_by_the_agent() {
 fn agent_that_never_answers_is_said_to_be_busy() {
     let (_folder, path) = place();
     let _served = Served::new(&path, None);
-    let query = "13.107.6.152/32".parse().unwrap();
+    let query = Subject::Prefix("13.107.6.152/32".parse().unwrap());
     let Answer::Error { reason } = ask(&path, &Request::Explain { query, from: None }).unwrap() else {
         panic!("another answer")
     };

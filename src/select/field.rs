@@ -46,6 +46,11 @@ impl<'a> Runner<'a> {
         self.entry.standing == Standing::Excluded
     }
 
+    /// The path, whether the kernel has a way through the uplink or not; none where it does not carry the family.
+    pub fn path(&self) -> Option<&'a PathInput> {
+        self.path
+    }
+
     /// The path, if the kernel has a way through the uplink.
     pub fn attached(&self) -> Option<&'a PathInput> {
         self.path.filter(|path| path.unattached.is_none())
@@ -182,6 +187,12 @@ impl<'a> Field<'a> {
         self.first_up().or_else(|| self.first_in(PathState::Degraded))
     }
 
+    /// The best one that traffic may be put on, but for these.
+    pub fn best_besides(&self, apart: &[UplinkId]) -> Option<Runner<'a>> {
+        let others = self.runners().filter(|runner| runner.usable() && !apart.contains(&runner.uplink()));
+        others.min_by_key(|runner| (runner.state(), self.merit(runner)))
+    }
+
     /// Whether `runner` may turn out better than `other`, once it is measured.
     pub fn could_beat(&self, runner: &Runner<'a>, other: &Runner<'a>) -> bool {
         let order_decides = self.policy.ranking == Ranking::Ordered || !runner.is_preferred();
@@ -247,7 +258,12 @@ impl<'a> Field<'a> {
 }
 
 /// Whether `rtt` is less than `than` by all of the margin.
-fn is_faster(rtt: Duration, than: Duration, margin: Margin) -> bool {
+pub(super) fn is_faster(rtt: Duration, than: Duration, margin: Margin) -> bool {
     let gained = than.saturating_sub(rtt);
     !gained.is_zero() && gained >= margin.difference && gained.as_secs_f64() >= than.as_secs_f64() * margin.share
+}
+
+/// By how much an RTT must be less than `than`.
+pub(super) fn lead_needed(than: Duration, margin: Margin) -> Duration {
+    margin.difference.max(than.mul_f64(margin.share))
 }

@@ -29,6 +29,7 @@ impl fmt::Display for Hold {
             Self::Stay(span) => write!(f, "it stays for {} at least (stay_at_least)", Seconds(*span)),
             Self::Window(opens) => write!(f, "traffic moves from {opens} on (move_windows)"),
             Self::NoClock => write!(f, "the clock of the router is not set, and move_windows needs it"),
+            Self::Moves(1) => f.write_str("it moved once within an hour (moves_per_hour)"),
             Self::Moves(moves) => write!(f, "it moved {moves} times within an hour (moves_per_hour)"),
         }
     }

@@ -15,31 +15,38 @@
 //!    still under way is waited for.
 //! 6. The backup is another uplink, of another ISP where there is one.
 
+mod account;
 mod attachment;
 mod backup;
 mod balance;
 mod choice;
 mod decision;
 mod field;
+mod gates;
 mod hold;
 mod label;
 mod moment;
+mod outlook;
 mod policy;
 mod qualification;
 mod ranking;
 mod reason;
 mod set_aside;
+mod turn;
 mod verdict;
 mod zones;
 
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Accounted, Way, account};
 pub use attachment::{Unattached, attachment, silent_gateway};
 pub use decision::{Candidate, Decision, Memory, PathInput, decide};
+pub use gates::{Gate, GateName};
 pub use hold::Hold;
 pub use label::Label;
 pub use moment::Moment;
+pub use outlook::Outlook;
 pub use policy::{Policies, Policy};
 pub use qualification::Qualification;
 pub use ranking::Standing;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    config::{Config, DayWindow, Margin, Strategy, Treatment},
+    config::{Config, DayWindow, Margin, Sla, Strategy, Treatment},
     domain::{IspId, RuleId, UplinkId},
     partners::Registry,
 };
@@ -49,6 +49,7 @@ pub struct Policy {
     /// Every uplink of the configuration, most preferred first.
     pub(super) entries: Vec<Entry>,
     pub(super) ranking: Ranking,
+    pub(super) sla: Sla,
     pub(super) leave_after: Duration,
     pub(super) return_after: Duration,
     pub(super) stay_at_least: Duration,
@@ -71,6 +72,7 @@ impl Policy {
                 Strategy::Fastest(margin) => Ranking::Fastest(margin),
                 Strategy::Balanced(_) => Ranking::Balanced,
             },
+            sla: treatment.sla,
             leave_after: treatment.leave_after,
             return_after: treatment.return_after,
             stay_at_least: treatment.stay_at_least,

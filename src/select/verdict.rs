@@ -44,9 +44,10 @@ fn verdict(field: &Field<'_>, runner: &Runner<'_>, chosen: Option<UplinkId>) -> 
         Standing::GlobalPreference => format!("preferred #{} (global preference)", runner.rank + 1),
         Standing::Fallback | Standing::Excluded => "fallback".to_owned(),
     };
+    let unqualified = if runner.qualified() { "" } else { ", unqualified" };
     let note = runner.note().map(|note| format!("; {note}")).unwrap_or_default();
     let returns = returns(field, runner, chosen).unwrap_or_default();
-    format!("{state}; {place}{note}{returns}")
+    format!("{state}; {place}{unqualified}{note}{returns}")
 }
 
 /// What is still missing before traffic returns to a more preferred uplink.
@@ -54,5 +55,6 @@ fn returns(field: &Field<'_>, runner: &Runner<'_>, chosen: Option<UplinkId>) -> 
     let chosen = field.runner(chosen?)?;
     let waits = runner.rank < chosen.rank && runner.is(PathState::Up);
     let up_for = field.now().since(runner.since());
-    waits.then(|| format!("; taken when up for {}: {} so far", Seconds(field.policy.return_after), Seconds(up_for)))
+    (waits && up_for < field.policy.return_after)
+        .then(|| format!("; taken when up for {}: {} so far", Seconds(field.policy.return_after), Seconds(up_for)))
 }

@@ -209,6 +209,7 @@ fn class() -> ClassView {
         routes: 9,
         uplink: Some("wan0".to_owned()),
         isp: Some("north".to_owned()),
+        shares: Vec::new(),
         backup: None,
         reason: String::new(),
         since_s: 5,

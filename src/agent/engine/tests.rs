@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use super::*;
 use crate::{
+    catalogue::Rules,
     config,
     domain::{
         Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeOutcome, ProbeSample,
@@ -13,6 +14,7 @@ use crate::{
     select::Why,
 };
 
+mod explained;
 mod measurement;
 
 const CONFIG: &str = r#"
@@ -92,7 +94,7 @@ impl World {
 
     fn configured(text: &str, observed: &Fib) -> Self {
         let config = config::parse(text, Path::new("branch.toml")).unwrap();
-        let catalogue = Catalogue::load(&config.destinations).unwrap();
+        let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).unwrap();
         let now = BootTime(Duration::from_secs(100));
         let mut engine = Engine::new(config, catalogue, now);
         engine.adopt(observed, now);

@@ -26,7 +26,7 @@ fn explanation() -> Explanation {
     serde_json::from_str(include_str!("explanation.json")).unwrap()
 }
 
-pub(super) fn assert_golden(name: &str, actual: &str) {
+pub(crate) fn assert_golden(name: &str, actual: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cli/golden").join(name);
     if env::var_os("PEERWARD_BLESS").is_some() {
         fs::write(&file, actual).unwrap();
@@ -175,7 +175,7 @@ fn routes_with_what_the_routers_own_keep() {
 }
 
 #[test]
-fn explanation_of_a_steered_address() {
+fn explanation_of_an_older_agent_is_still_read_and_shown() {
     assert_golden("explain.txt", &explain::render(&explanation(), PLAIN));
 }
 
@@ -183,8 +183,11 @@ fn explanation_of_a_steered_address() {
 fn explanation_of_foreign_space() {
     let explanation = Explanation {
         query: "192.0.2.0/24".parse().unwrap(),
+        asked: None,
         destination: None,
+        ruling: None,
         class: None,
+        outlook: Vec::new(),
         kept: None,
         conclusion: "not known as Microsoft's: left to the router's own routes".to_owned(),
         kernel_lookup: None,

@@ -96,6 +96,7 @@ fn class(number: usize) -> ClassView {
         routes: 9,
         uplink: None,
         isp: None,
+        shares: Vec::new(),
         backup: None,
         reason: String::new(),
         since_s: 0,

@@ -1,66 +1,14 @@
-//! Where does it go, and why: the catalogue's word, the decision, and what the kernel really does.
+//! What the kernel really does with a packet: a route lookup, as one that arrives from the LAN.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{engine::Engine, snapshot::kept_view};
 use crate::{
     config::Kernel,
-    domain::{
-        ClassId, Family, IfIndex, RouterState,
-        view::{ClassView, DestinationView, Explanation, KernelLookup, Snapshot},
-    },
+    domain::{Family, IfIndex, RouterState, view::KernelLookup},
     kernel::FibSocket,
-    select::zone_of,
 };
-
-/// The answer, but for the kernel's part.
-pub fn explanation(engine: &Engine, snapshot: &Snapshot, query: IpNet, from: Option<IpAddr>) -> Explanation {
-    let found = engine.catalogue.lookup(query);
-    let destination = found.as_ref().map(|found| DestinationView {
-        prefix: found.destination.prefix,
-        service: found.destination.service.to_string(),
-        category: found.destination.category.map(|category| category.to_string()),
-        region: found.destination.region.as_ref().map(ToString::to_string),
-        sources: found.destination.sources.iter().map(ToString::to_string).collect(),
-        steered: found.class.is_some(),
-    });
-    let class = found
-        .and_then(|found| found.class)
-        .map(|id| in_zone(engine, id, from))
-        .and_then(|id| snapshot.classes.iter().find(|class| class.id == *id))
-        .cloned();
-    let kept = engine.aside.of_prefix(query).map(kept_view);
-    let conclusion = match &kept {
-        Some(kept) => format!("left to the router's own routes: {} is {}", kept.prefix, kept.why),
-        None => conclusion(destination.as_ref(), class.as_ref(), &snapshot.mode),
-    };
-    Explanation { query, destination, class, kept, conclusion, kernel_lookup: None }
-}
-
-/// The class that decides packets from that source.
-fn in_zone<'a>(engine: &'a Engine, class: &'a ClassId, from: Option<IpAddr>) -> &'a ClassId {
-    let zone = from.and_then(|source| zone_of(&engine.sources, source));
-    zone.and_then(|zone| engine.roster.in_zone(class, zone)).map_or(class, |class| &class.id)
-}
-
-fn conclusion(destination: Option<&DestinationView>, class: Option<&ClassView>, mode: &str) -> String {
-    let Some(destination) = destination else {
-        return "not known as Microsoft's: left to the router's own routes".to_owned();
-    };
-    let Some(class) = class else {
-        return format!(
-            "{} is not steered by this configuration: left to the router's own routes",
-            destination.service
-        );
-    };
-    match (&class.uplink, &class.isp, mode) {
-        (Some(uplink), Some(isp), "enforce") => format!("goes by {uplink} ({isp}): {}", class.reason),
-        (Some(uplink), Some(isp), _) => format!("would go by {uplink} ({isp}): {}", class.reason),
-        _ => class.reason.clone(),
-    }
-}
 
 /// Asks the kernel what it does with a packet to `destination` that arrives from the LAN. `None` when it has no route,
 /// cannot be asked, or this router has no LAN address of that family to ask for.
