@@ -13,11 +13,12 @@ impl Engine {
     pub fn account(&self, id: &ClassId, now: BootTime) -> Option<Account> {
         let class = self.roster.class(id)?;
         let decision = self.decisions.get(id)?;
-        let (paths, ways) = (self.inputs(class), self.ways(class));
+        let (paths, ways) = (self.inputs(class), self.ways(class, now));
         Some(select::account(&self.policies, class, &paths, &ways, decision, self.moment(now)))
     }
 
-    fn ways(&self, class: &Class) -> BTreeMap<UplinkId, Way> {
+    fn ways(&self, class: &Class, now: BootTime) -> BTreeMap<UplinkId, Way> {
+        let measured = self.roster.measured_as(&class.id).map(|measured| &measured.id);
         let way = |id: UplinkId| {
             let attachment = self.attachments.get(&(id, class.family))?;
             let uplink = self.config.uplink(id);
@@ -25,7 +26,9 @@ impl Engine {
                 interface: uplink.interface.clone(),
                 next_hop: attachment.as_ref().ok().map(|attachment| attachment.next_hop),
                 needs_route: uplink.require_route,
-                recovery: None,
+                recovery: measured
+                    .and_then(|measured| self.paths.get(&(measured.clone(), id)))
+                    .and_then(|path| Some(path.recovery(now)?.to_string())),
             };
             Some((id, way))
         };
