@@ -7,7 +7,7 @@ use super::{
     field::{Field, Runner},
 };
 
-/// What matters before preference: measured at all, and of another ISP, whose failure is independent.
+/// What matters before preference: measured at all, and of an ISP that carries nothing here, whose failure is independent.
 type Worth = (bool, bool);
 
 /// Chooses the backup of what is in charge, if anything is. The present one is kept as long as it is worth as much as the best, unless it has
@@ -18,14 +18,16 @@ pub(super) fn choose<'a>(
     memory: &Memory,
     reviews: &mut Vec<BootTime>,
 ) -> Option<UplinkId> {
-    let chosen = in_charge.first()?;
+    if in_charge.is_empty() {
+        return None;
+    }
     let is_apart = |runner: &Runner<'a>| in_charge.iter().all(|other| other.uplink() != runner.uplink());
     let eligible = |runner: &Runner<'a>| is_apart(runner) && runner.open() && !runner.is(PathState::Down);
     let present = memory.backup.and_then(|uplink| field.runner(uplink)).filter(eligible);
     let worth = |runner: &Runner<'a>| -> Worth {
         let held = present.is_some_and(|present| present.uplink() == runner.uplink());
         let measured = runner.usable() || (held && field.being_measured(runner));
-        (!measured, runner.isp() == chosen.isp())
+        (!measured, in_charge.iter().any(|other| other.isp() == runner.isp()))
     };
     let best = (field.runners().filter(eligible))
         .min_by_key(|runner| (worth(runner), !runner.is(PathState::Up), runner.rank))?;

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use super::{
     Decision, IIJ, KDDI, Memory, NOW, NTT, ago, config, decided, decided_by, degraded, down, isp, on, policy_of,
     seconds, unattached, unknown, up, uplink,
 };
 use crate::{
-    config::Config,
+    config::{Config, Strategy},
     domain::{IspId, UplinkId},
 };
 
@@ -49,6 +51,20 @@ fn another_isp_goes_before_another_uplink_of_the_same() {
     assert_eq!(decide([up(50.0), up(50.0), up(50.0), up(50.0)], &on(NTT)).backup, Some(KDDI));
     assert_eq!(decide([up(50.0), degraded(50.0), down(), up(50.0)], &on(NTT)).backup, Some(KDDI));
     assert_eq!(decide([up(50.0), down(), unattached(), up(50.0)], &on(NTT)).backup, Some(NTT_2));
+}
+
+#[test]
+fn behind_several_in_charge_an_isp_of_none_of_them_goes_first() {
+    let mut config = config();
+    config.isps[1] = isp("KDDI", &[1, 3]);
+    config.uplinks.push(uplink("kddi-2", 1));
+    config.policy.treatment.strategy = Strategy::Balanced(BTreeMap::new());
+    let policy = policy_of(&config);
+    let both = Memory { also: vec![KDDI], ..on(NTT) };
+    let kddi_2_is_new = |iij| decided_by(&policy, &[up(50.0), up(50.0), iij, up(1.0)], &both);
+    assert_eq!(kddi_2_is_new(up(50.0)).shares.len(), 2, "the second of KDDI has not joined yet");
+    assert_eq!(kddi_2_is_new(up(50.0)).backup, Some(IIJ), "though policy prefers the second of KDDI");
+    assert_eq!(kddi_2_is_new(down()).backup, Some(UplinkId(3)), "better than none");
 }
 
 #[test]
