@@ -45,10 +45,11 @@ pub(super) fn rebalance<'a>(field: &Field<'a>, memory: &Memory) -> Option<Choice
     }
     let measured = firm.iter().filter(|runner| field.being_measured(runner)).map(|runner| field.measured_by(runner));
     let mut change = Change { reviews: measured.collect(), voluntary: false };
-    let staying: Vec<Runner<'a>> = doubtful
-        .into_iter()
-        .filter(|runner| runner.is(PathState::Degraded) && !change.due(field, memory, runner, Occasion::Violation))
-        .collect();
+    // One that answers is not left to those of which nothing is known yet.
+    let proven = firm.iter().any(|runner| runner.is(PathState::Up));
+    let mut goes = |runner: &Runner<'a>| proven && change.due(field, memory, runner, Occasion::Violation);
+    let staying: Vec<Runner<'a>> =
+        doubtful.into_iter().filter(|runner| runner.is(PathState::Degraded) && !goes(runner)).collect();
     let joining: Vec<Runner<'a>> = others
         .into_iter()
         .filter(|runner| runner.is(PathState::Up) && change.due(field, memory, runner, Occasion::Better))

@@ -57,6 +57,14 @@ fn a_member_that_is_lost_is_left_at_once_and_the_others_carry_on() {
 }
 
 #[test]
+fn a_degraded_member_stays_while_no_other_member_is_proven() {
+    let decision = decided([degraded(50.0), unknown(1.0), down()], &both());
+    assert_eq!((in_charge(&decision), decision.moves.len()), (vec![NTT, KDDI], 0));
+    let proven = decided([degraded(50.0), up(1.0), down()], &both());
+    assert_eq!(in_charge(&proven), [KDDI]);
+}
+
+#[test]
 fn a_degraded_member_is_left_after_leave_after_and_counts_as_a_move() {
     let held = decided([up(100.0), degraded(4.0), up(100.0)], &both());
     assert_eq!((in_charge(&held), held.review_at), (vec![NTT, KDDI], Some(NOW + seconds(1))));
