@@ -285,6 +285,29 @@ fn shipped_configurations_are_good() {
 }
 
 #[test]
+fn two_configurations_are_laid_side_by_side_on_any_machine() {
+    let folder = TempDir::new().unwrap();
+    let old = written(&folder, GOOD);
+    let same = peerward(&["plan", &old, "--against", &old]);
+    assert_ends(&same, 0);
+    assert_eq!(out(&same).lines().next(), Some(format!("{old}: changes nothing against {old}").as_str()));
+
+    let other = TempDir::new().unwrap();
+    let rule = "\n[[policy.rule]]\nname = \"mail\"\nservice = \"exchange\"\nprefix = \"40.96.0.0/13\"\n";
+    let new = written(&other, &format!("{GOOD}{rule}"));
+    let output = peerward(&["plan", &new, "--against", &old, "--json"]);
+    assert_ends(&output, 0);
+    let classes = json(&output)["classes"].as_array().unwrap().clone();
+    let part = classes.iter().find(|class| class["class"] == "m365.exchange+mail.ipv4").unwrap();
+    assert_eq!((&part["now"], &part["moves"]), (&Value::from("m365.exchange.ipv4"), &Value::from(false)));
+
+    let bad = peerward(&["plan", &written(&other, "[site]\nname = 7\n"), "--against", &old]);
+    assert_ends(&bad, 4);
+    assert!(err(&bad).contains("site.name"), "{}", err(&bad));
+    assert_ends(&peerward(&["plan", &old, "--socket", "/nowhere/control.sock"]), 3);
+}
+
+#[test]
 fn nobody_there_is_exit_3_and_says_what_to_do() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("control.sock");

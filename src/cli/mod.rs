@@ -83,6 +83,15 @@ pub(crate) fn replay_in_words(report: &crate::replay::Report) -> String {
     replay::render(report, Style::default())
 }
 
+/// A plan as people read it on no screen in particular.
+#[cfg(test)]
+pub(crate) fn plan_in_words(name: &str, outcome: &crate::rehearsal::Outcome) -> String {
+    plan::render(name, outcome, Style::default())
+}
+
+#[cfg(test)]
+pub(crate) use golden::assert_golden;
+
 /// A survey as people read it on no screen in particular.
 #[cfg(test)]
 pub(crate) fn survey_in_words(report: &crate::survey::SurveyReport) -> String {

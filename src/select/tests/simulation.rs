@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{KDDI, Memory, NTT, PathInput, config, exchange, policy};
+use super::{KDDI, Memory, NTT, PathInput, config, exchange, policy_of};
 use crate::{
+    config::{Config, Margin, Strategy as Choosing},
     domain::{BootTime, ProbeFailure, ProbeOutcome, UplinkId},
     quality::{Observation, PathQuality, Thresholds},
     select::{Decision, Policy, decide},
@@ -32,10 +33,13 @@ const START: BootTime = BootTime(Duration::from_secs(5_000));
 
 impl<'a> Agent<'a> {
     fn new(weather: &'a Weather<'a>) -> Self {
-        let config = config();
-        let quality = PathQuality::new(Thresholds::of(&config), [], START);
+        Self::with(&config(), weather)
+    }
+
+    fn with(config: &Config, weather: &'a Weather<'a>) -> Self {
+        let quality = PathQuality::new(Thresholds::of(config), [], START);
         Self {
-            policy: policy(),
+            policy: policy_of(config),
             interval: config.probe.interval,
             timeout: config.probe.timeout,
             weather,
@@ -178,6 +182,30 @@ proptest! {
         // The first choice may be the least bad one, which is left as soon as that has lasted.
         for pair in moves[1..].windows(2) {
             prop_assert!(pair[1].0.saturating_sub(pair[0].0) >= seconds(5), "{:?}", moves);
+        }
+    }
+
+    /// Whatever two uplinks do short of an outage, and however eager the policy is, a class moves no more often than the
+    /// cap allows in any hour.
+    #[test]
+    fn no_square_wave_moves_traffic_more_often_than_the_cap_allows(
+        periods in prop::collection::vec(500_u64..200_000, 2), cap in 1_u32..5, fastest in any::<bool>(),
+    ) {
+        let weather = |uplink: UplinkId, at: Duration| {
+            let period = u128::from(periods[usize::from(uplink.0)]);
+            Some(if at.as_millis() % period < period / 2 { 80.0 } else { 12.0 })
+        };
+        let mut config = config();
+        let treatment = &mut config.policy.treatment;
+        (treatment.leave_after, treatment.return_after) = (Duration::ZERO, Duration::ZERO);
+        treatment.moves_per_hour = cap;
+        if fastest {
+            treatment.strategy = Choosing::Fastest(Margin { difference: Duration::ZERO, share: 0.0 });
+        }
+        let moves = Agent::with(&config, &weather).run(seconds(5_000));
+        // The first one is no move: nothing was in charge.
+        for pair in moves[1..].windows(cap as usize + 1) {
+            prop_assert!(pair[cap as usize].0 - pair[0].0 >= seconds(3_600), "{:?}", moves);
         }
     }
 }
