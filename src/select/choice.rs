@@ -50,7 +50,7 @@ pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
         return choice;
     }
     let mut choice = match memory.chosen.and_then(|uplink| field.runner(uplink)) {
-        None => first_choice(field),
+        None => first_choice(field, memory),
         Some(current) if current.is(PathState::Down) || !current.open() => leave_lost(field, current, memory),
         Some(current) => keep_or_move(field, current, memory),
     };
@@ -67,7 +67,7 @@ pub(super) fn choose<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
 
 /// Nothing is in charge: the best, unless a path whose first measurements are under way may turn out better. Without
 /// that wait the first answer of the nearer target would decide, and traffic would move twice at every start.
-fn first_choice<'a>(field: &Field<'a>) -> Choice<'a> {
+fn first_choice<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
     let best = field.best();
     let worth_waiting = |runner: &Runner<'a>| {
         field.being_measured(runner)
@@ -80,8 +80,32 @@ fn first_choice<'a>(field: &Field<'a>) -> Choice<'a> {
             .reviewed_at(awaited.iter().map(|runner| field.measured_by(runner)));
     }
     match best {
+        Some(best) if memory.displaced && main_table_serves(field) => return_from_main(field, memory, best),
         Some(best) => Choice::on(best, standing_reason(field, best)),
         None => nothing_usable(field),
+    }
+}
+
+/// Whether an uplink answers that policy does not allow: where traffic is left to the main table, that may lead by it.
+fn main_table_serves(field: &Field<'_>) -> bool {
+    let answers = |runner: &Runner<'_>| {
+        runner.attached().is_some_and(|path| matches!(path.state, PathState::Up | PathState::Degraded))
+    };
+    field.runners().any(|runner| runner.excluded() && answers(&runner))
+}
+
+/// Traffic that went to the main table for want of anything better, and is served there, comes back as to any better
+/// uplink: or one that flaps would take it to and fro without end.
+fn return_from_main<'a>(field: &Field<'a>, memory: &Memory, best: Runner<'a>) -> Choice<'a> {
+    let (to, good_for) = (best.label().clone(), field.now().since(best.since()));
+    let return_after = field.policy.return_after;
+    if good_for < return_after {
+        let reason = Reason::WaitsInMain { to, good_for, return_after };
+        return Choice::none(reason).reviewed_at([best.since() + return_after]);
+    }
+    match held(field, memory, Occasion::Better) {
+        Some(held) => Choice::none(Reason::HeldInMain { next: to, hold: held.hold }).reviewed_at(held.until),
+        None => Choice::moved(best, Reason::Returned { on: to, up_for: good_for }),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Memory {
     pub also: Vec<UplinkId>,
     /// Since when.
     pub since: BootTime,
+    /// It is left to the main table because what was in charge carried nothing any more.
+    pub displaced: bool,
     /// Those that have been faster than the one in charge by the margin of the policy, and since when.
     pub rivals: Vec<(UplinkId, BootTime)>,
     /// When it moved though no dead path forced it, as many times as the cap asks for, oldest first.
@@ -72,6 +74,7 @@ impl From<&Decision> for Memory {
             backup: decision.backup,
             also: decision.shares.iter().skip(1).map(|share| share.uplink).collect(),
             since: decision.since,
+            displaced: decision.displaced,
             rivals: decision.rivals.clone(),
             moves: decision.moves.clone(),
         }
@@ -112,6 +115,8 @@ pub struct Decision {
     pub since: BootTime,
     /// Every uplink considered, best first: usable before unusable, then by state, then by preference.
     pub candidates: Vec<Candidate>,
+    /// See [`Memory::displaced`].
+    pub displaced: bool,
     /// See [`Memory::rivals`].
     pub rivals: Vec<(UplinkId, BootTime)>,
     /// See [`Memory::moves`].
@@ -159,6 +164,7 @@ pub fn decide(
         reason: choice.reason,
         since: if stays { memory.since } else { now },
         candidates: verdict::candidates(&field, chosen),
+        displaced: chosen.is_none() && (memory.chosen.is_some() || memory.displaced),
         rivals,
         moves: if choice.voluntary && !stays {
             hold::remembered(&memory.moves, policy.moves_per_hour, now)

@@ -162,6 +162,22 @@ pub enum Reason {
         /// How long it must have been.
         return_after: Duration,
     },
+    /// Left to the main table for now: an uplink is good again, but not for long enough.
+    WaitsInMain {
+        /// The uplink.
+        to: Label,
+        /// How long it has been good.
+        good_for: Duration,
+        /// How long it must have been.
+        return_after: Duration,
+    },
+    /// Left to the main table for now: an uplink would take over, but something forbids the move.
+    HeldInMain {
+        /// The uplink that would take over.
+        next: Label,
+        /// What forbids it.
+        hold: Hold,
+    },
     /// Left to the main table until first measurements are there.
     Awaited {
         /// The uplinks that are being measured.
@@ -239,6 +255,15 @@ impl fmt::Display for Reason {
                 Seconds(*up_for),
                 Seconds(*return_after)
             ),
+            Self::WaitsInMain { to, good_for, return_after } => write!(
+                f,
+                "left to the main table: {to} has been good for {} of {} before traffic returns",
+                Seconds(*good_for),
+                Seconds(*return_after)
+            ),
+            Self::HeldInMain { next, hold } => {
+                write!(f, "left to the main table though {next} would take over: {hold}")
+            }
             Self::Awaited { of } => {
                 let names: Vec<String> = of.iter().map(ToString::to_string).collect();
                 write!(f, "waiting for first measurements of {}: left to the main table", names.join(", "))

@@ -2,7 +2,7 @@
 
 use super::{KDDI, Memory, NOW, NTT, ago, config, decide, degraded, down, exchange, on, policy_of, seconds, up};
 use crate::{
-    config::{Config, DayWindow},
+    config::{Config, DayWindow, Fallback},
     domain::{BootTime, TimeOfDay, UplinkId},
     select::{Decision, Moment, PathInput, Reason},
 };
@@ -105,4 +105,42 @@ fn a_class_stays_at_least_as_long_as_it_must() {
     assert_eq!((held.chosen, held.review_at), (Some(KDDI), Some(NOW + seconds(100))));
     let memory = Memory { since: ago(600.0), ..on(KDDI) };
     assert_eq!(decided(&config, &healed(), &memory, None).chosen, Some(NTT));
+}
+
+/// NTT alone is preferred; the others answer and are excluded, so that the main table may lead by them.
+fn ntt_or_nothing() -> Config {
+    let mut config = config();
+    config.policy.preferred = vec![crate::domain::IspId(0)];
+    config.policy.treatment.fallback = Fallback::None;
+    config
+}
+
+#[test]
+fn traffic_that_the_main_table_serves_comes_back_no_sooner_than_from_another_uplink() {
+    let config = ntt_or_nothing();
+    let lost = decided(&config, &[down(), up(100.0), up(100.0)], &on(NTT), None);
+    assert_eq!((lost.chosen, lost.displaced), (None, true));
+    let waits = decided(&config, &[up(4.0), up(100.0), up(100.0)], &lost.memory(), None);
+    assert_eq!((waits.chosen, waits.displaced, waits.review_at), (None, true, Some(ago(4.0) + seconds(10))));
+    assert_eq!(
+        waits.reason.to_string(),
+        "left to the main table: NTT has been good for 4 s of 10 s before traffic returns"
+    );
+    let back = decided(&config, &[up(10.0), up(100.0), up(100.0)], &waits.memory(), None);
+    assert_eq!((back.chosen, back.displaced, back.moves), (Some(NTT), false, vec![NOW]));
+}
+
+#[test]
+fn coming_back_from_the_main_table_counts_under_the_cap() {
+    let mut config = ntt_or_nothing();
+    config.policy.treatment.moves_per_hour = 1;
+    let memory = Memory { displaced: true, moves: vec![ago(60.0)], since: ago(500.0), ..Memory::default() };
+    let held = decided(&config, &[up(10.0), up(100.0), up(100.0)], &memory, None);
+    assert_eq!((held.chosen, held.review_at), (None, Some(ago(60.0) + seconds(3_600))));
+}
+
+#[test]
+fn where_nobody_else_answers_the_main_table_is_not_waited_in() {
+    let memory = Memory { displaced: true, since: ago(500.0), ..Memory::default() };
+    assert_eq!(decided(&ntt_or_nothing(), &[up(0.0), down(), down()], &memory, None).chosen, Some(NTT));
 }

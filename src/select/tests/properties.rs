@@ -91,11 +91,12 @@ fn any_memory() -> impl Strategy<Value = Memory> {
     let moves = prop::collection::btree_set(time(), 0..3).prop_map(|moves| moves.into_iter().collect());
     let also = prop::collection::btree_set(uplink(), 0..3);
     let held = (prop::option::of(uplink()), prop::option::of(uplink()), also);
-    (held, rivals, moves).prop_map(|((chosen, backup, also), rivals, moves)| Memory {
+    (held, rivals, moves, any::<bool>()).prop_map(|((chosen, backup, also), rivals, moves, displaced)| Memory {
         chosen,
         backup,
         also: also.into_iter().filter(|other| chosen.is_some_and(|chosen| *other > chosen)).collect(),
         since: BootTime(Duration::from_secs(1)),
+        displaced: displaced && chosen.is_none(),
         rivals,
         moves,
     })
@@ -170,7 +171,7 @@ proptest! {
         let known = paths.values().all(|path| path.state != PathState::Unknown);
         let good = paths.keys().any(|own| carries(&policy, &paths, *own));
         let chosen = decided(&policy, &paths, &memory, NOW).chosen;
-        prop_assert!(!known || !good || chosen.is_some());
+        prop_assert!(!known || !good || chosen.is_some() || memory.displaced);
         prop_assert!(good || chosen.is_none_or(|chosen| stays_for_want_of_better(&policy, &paths, &memory, chosen)));
     }
 
