@@ -83,7 +83,7 @@ fn window(field: &Field<'_>) -> Option<Held> {
     Some(Held { hold: Hold::Window(next.from), until: Some(field.now() + of_day.until(next.from)) })
 }
 
-/// The moves within the last hour that count, with one more now; no more than the cap asks for.
+/// The newest moves, with one more now: as many as the cap asks for, however old.
 pub(super) fn remembered(moves: &[BootTime], cap: u32, now: BootTime) -> Vec<BootTime> {
     let skip = (moves.len() + 1).saturating_sub(cap as usize);
     moves.iter().skip(skip).copied().chain([now]).collect()
