@@ -184,6 +184,11 @@ proptest! {
             prop_assert!(pair[1].0.saturating_sub(pair[0].0) >= seconds(5), "{:?}", moves);
         }
     }
+}
+
+proptest! {
+    // More than an hour each.
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     /// Whatever two uplinks do short of an outage, and however eager the policy is, a class moves no more often than the
     /// cap allows in any hour.
