@@ -288,7 +288,7 @@ fn shipped_configurations_are_good() {
 fn two_configurations_are_laid_side_by_side_on_any_machine() {
     let folder = TempDir::new().unwrap();
     let old = written(&folder, GOOD);
-    let same = peerward(&["plan", &old, "--against", &old]);
+    let same = peerward(&["plan", "--config", &old, "--against", &old]);
     assert_ends(&same, 0);
     assert_eq!(out(&same).lines().next(), Some(format!("{old}: changes nothing against {old}").as_str()));
 

@@ -89,9 +89,9 @@ pub enum Command {
     Probe(Asked),
     /// Tell what another configuration would change: classes that move, kernel changes, objections; changes nothing
     Plan {
-        /// The configuration to be tried
+        /// The configuration to be tried, instead of --config
         #[arg(value_name = "NEW")]
-        new: PathBuf,
+        new: Option<PathBuf>,
         /// What it is laid beside: the running agent, or another configuration, with every uplink taken to be well
         #[arg(long, value_name = "running|FILE", default_value = "running")]
         against: String,

@@ -66,7 +66,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Status => status::run(&global, style),
         Command::Paths { class, uplink } => paths::run(&global, &paths::Choice { class, uplink }, style),
         Command::Probe(asked) => probe::run(&global, &asked),
-        Command::Plan { new, against } => plan::run(&global, &new, &against, style),
+        Command::Plan { new, against } => plan::run(&global, new.as_deref(), &against, style),
         Command::Replay(asked) => replay::run(&global, &asked, style),
         Command::Survey(asked) => survey::run(&global, &asked, style),
         Command::Routes => routes::run(&global, style),

@@ -23,8 +23,8 @@ pub use render::render;
 const RUNNING: &str = "running";
 
 /// Tries a configuration and prints what would change.
-pub fn run(global: &Global, new: &Path, against: &str, style: Style) -> Result<(), Failure> {
-    let new = candidate(new)?;
+pub fn run(global: &Global, new: Option<&Path>, against: &str, style: Style) -> Result<(), Failure> {
+    let new = candidate(new.unwrap_or(global.config_file()))?;
     let outcome = if against == RUNNING {
         gather::beside_running(&new, &asking::snapshot(global)?)?
     } else {
