@@ -12,6 +12,8 @@ use super::{
 
 /// Longest wait for anything; far beyond what it takes, so that a busy machine fails nothing.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A path is healed once no lost probe is in its window: 20 probes of 16 paths, 20 a second in all, and the hold time.
+const HEALING: Duration = Duration::from_secs(45);
 
 /// Largest gaps that still count as a failover. They are no benchmark: a busy machine must pass.
 const CARRIER_GAP: Duration = Duration::from_millis(500);
@@ -85,7 +87,7 @@ fn healed(stage: &mut Stage, _: &mut Summary, say: &mut Narrator, step: &mut Ste
     say.action(&format!("heal {}", name(PREFERRED)));
     stage.mark();
     stage.heal(PREFERRED);
-    let took = stage.await_microsoft_by(PREFERRED, PATIENCE)?;
+    let took = stage.await_microsoft_by(PREFERRED, HEALING)?;
     let reason = stage.await_decision(PREFERRED, PATIENCE)?;
     step.measured(stage.measure());
     say.observation(&format!("back on {} after {:.1} s", name(PREFERRED), took.as_secs_f64()));
