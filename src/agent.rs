@@ -15,6 +15,7 @@
 
 mod aside;
 mod budget;
+mod candidate;
 mod conflicts;
 mod engine;
 mod explain;
@@ -49,6 +50,7 @@ use tokio::{
 
 pub(crate) use self::resolvers::{name_servers, reachable_through_uplinks};
 pub use self::{
+    candidate::Candidate,
     engine::Engine,
     reconcile::{FibStatus, Order, Reconciler, Trust},
 };
@@ -61,7 +63,7 @@ use self::{
     users::Users,
 };
 use crate::{
-    catalogue::{Catalogue, CatalogueError, Rules},
+    catalogue::{Catalogue, CatalogueError},
     clock::{boot_time, wall_time_of_boot},
     config::{Config, Mode, OnStop},
     domain::{BootTime, ClassId, Event, EventKind, ProbeSample, RouterState, Severity, view::Snapshot},
@@ -133,7 +135,7 @@ pub fn run_for(mut config: Config, file: &Path, limit: Option<Duration>) -> Resu
     if config.kernel.mode == Mode::Enforce {
         privilege::require_net_admin()?;
     }
-    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config))?;
+    let catalogue = Catalogue::of(&config)?;
     for tie in catalogue.ties() {
         log::warn!("{}; the first one is applied", tie.in_words(&config.policy.rules));
     }

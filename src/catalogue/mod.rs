@@ -46,7 +46,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::{
-    config::{Destinations, Microsoft365Source},
+    config::{Config, Destinations, Microsoft365Source},
     domain::{Category, Class, ClassId, Destination, Source},
 };
 
@@ -120,6 +120,14 @@ impl Catalogue {
     /// When a source cannot be read, is not what it should be, or lists space that is not Microsoft's to have.
     pub fn load(config: &Destinations) -> Result<Self, CatalogueError> {
         Self::load_by(config, &Rules::default())
+    }
+
+    /// That of a configuration, with the classes of its rules.
+    ///
+    /// # Errors
+    /// As [`Catalogue::load`].
+    pub fn of(config: &Config) -> Result<Self, CatalogueError> {
+        Self::load_by(&config.destinations, &Rules::of(config))
     }
 
     /// As [`Catalogue::load`], with classes by these rules.

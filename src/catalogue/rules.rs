@@ -1,6 +1,6 @@
 //! Which rule of policy a destination is for: the most specific one that fits.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -38,7 +38,7 @@ struct Closeness {
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<SiteRule>,
-    registry: Registry,
+    registry: Arc<Registry>,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Rules {
             let market = nearest(&rule.matches.markets, site, &config.registry)?;
             Some(SiteRule { id, name: rule.name.clone(), matches: rule.matches.clone(), market })
         });
-        Self { list: list.collect(), registry: (*config.registry).clone() }
+        Self { list: list.collect(), registry: Arc::clone(&config.registry) }
     }
 
     /// Name of a rule that can apply here.

@@ -18,7 +18,7 @@ use super::{
 use rules::ResolvedRule;
 
 use crate::{
-    catalogue::{Catalogue, Rules, SourceSummary},
+    catalogue::{Catalogue, SourceSummary},
     config::{self, Config, Endpoint, Mode, NextHopSpec, TrustSource},
     domain::{ClassId, Family},
     probe::TrustAnchors,
@@ -102,8 +102,7 @@ fn load(file: &Path) -> Result<(Config, Catalogue), Findings> {
         data: vec![json!({ "file": file, "key": key, "problem": problem })],
         text: problem,
     };
-    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config))
-        .map_err(|it| finding("destinations", it.to_string()))?;
+    let catalogue = Catalogue::of(&config).map_err(|it| finding("destinations", it.to_string()))?;
     if !catalogue.ties().is_empty() {
         return Err(rules::ties(file, &config, catalogue.ties()));
     }

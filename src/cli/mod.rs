@@ -5,6 +5,7 @@
 
 mod arguments;
 mod asking;
+mod candidate;
 mod check;
 mod doctor;
 mod explain;

@@ -2,18 +2,15 @@
 
 mod render;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use super::{
     arguments::{Global, Replayed},
+    candidate,
     failure::{Code, Failure},
     output::{Style, print, print_json},
 };
-use crate::{
-    catalogue::{Catalogue, Rules},
-    config, recording,
-    replay::{Policy, Replay},
-};
+use crate::{recording, replay::Replay};
 
 pub use render::render;
 
@@ -23,17 +20,10 @@ pub fn run(global: &Global, asked: &Replayed, style: Style) -> Result<(), Failur
     if files.is_empty() {
         files.push(global.config_file());
     }
-    let policies = files.into_iter().map(policy).collect::<Result<_, _>>()?;
+    let policies = files.into_iter().map(candidate::load).collect::<Result<_, _>>()?;
     let mut replay = Replay::new(policies);
     let faults = recording::read(&asked.samples, &mut |entry| replay.take(entry))
         .map_err(|error| Failure::new(Code::Failed, error))?;
     let report = replay.report(&faults);
     if global.json { print_json(&report) } else { print(&render(&report, style)) }
-}
-
-fn policy(file: &Path) -> Result<Policy, Failure> {
-    let config = config::load(file).map_err(|error| Failure::new(Code::Config, error))?;
-    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config))
-        .map_err(|error| Failure::new(Code::Config, error))?;
-    Ok(Policy { name: file.display().to_string(), config, catalogue: Arc::new(catalogue) })
 }

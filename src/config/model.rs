@@ -102,6 +102,19 @@ impl Config {
         (0..self.uplinks.len() as u16).map(UplinkId)
     }
 
+    /// The uplink of that name.
+    pub fn uplink_named(&self, name: &str) -> Option<UplinkId> {
+        self.uplink_ids().find(|id| self.uplink(*id).name == name)
+    }
+
+    /// The uplinks of a name as [`Config::names_of`] makes it; those that there are.
+    pub fn uplinks_named(&self, names: &str) -> Vec<UplinkId> {
+        match self.uplink_named(names) {
+            Some(whole) => vec![whole],
+            None => names.split('+').filter_map(|name| self.uplink_named(name)).collect(),
+        }
+    }
+
     /// Names of several uplinks that are one thing together, in file order: `wan0+wan1`; nothing when there is none.
     pub fn names_of(&self, ids: &[UplinkId]) -> Option<String> {
         joined(ids, |id| &self.uplink(id).name)

@@ -14,6 +14,7 @@ mod prefix_set;
 mod reserved;
 mod router;
 mod share;
+mod stand_in;
 mod target;
 mod time;
 pub mod view;
@@ -30,5 +31,6 @@ pub use router::{
     RouteKind, RouterState, UplinkAttachment,
 };
 pub use share::Share;
+pub use stand_in::StandIn;
 pub use target::{Check, Host, ProbeKind, Target};
 pub use time::{BootTime, TimeOfDay};

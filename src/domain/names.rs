@@ -86,6 +86,20 @@ impl ClassId {
             None => Self::new(stem),
         }
     }
+
+    /// Which of some classes is this one, or else is measured by the same targets: the class without a rule, or else one
+    /// of another rule.
+    pub fn nearest_among<T>(
+        &self,
+        mut all: impl Iterator<Item = T> + Clone,
+        id: impl for<'t> Fn(&'t T) -> &'t Self,
+    ) -> Option<T> {
+        let whole = self.without_rule();
+        all.clone()
+            .find(|it| id(it) == self)
+            .or_else(|| all.clone().find(|it| *id(it) == whole))
+            .or_else(|| all.find(|it| id(it).without_rule() == whole))
+    }
 }
 
 impl fmt::Display for ClassId {
@@ -108,5 +122,18 @@ mod tests {
         ] {
             assert_eq!(ClassId::new(id).without_rule(), ClassId::new(whole));
         }
+    }
+
+    #[test]
+    fn the_nearest_class_is_itself_then_the_one_without_a_rule_then_that_of_another() {
+        let all = ["m365.skype+other.ipv4", "m365.skype.ipv4", "m365.skype+media.ipv4", "m365.skype.ipv6"]
+            .map(ClassId::new);
+        let nearest = |of: &str, among: &[ClassId]| {
+            ClassId::new(of).nearest_among(among.iter(), |id| id).map(|id| id.as_str().to_owned())
+        };
+        assert_eq!(nearest("m365.skype+media.ipv4", &all).as_deref(), Some("m365.skype+media.ipv4"));
+        assert_eq!(nearest("m365.skype+calls.ipv4", &all).as_deref(), Some("m365.skype.ipv4"));
+        assert_eq!(nearest("m365.skype+calls.ipv4", &all[..1]).as_deref(), Some("m365.skype+other.ipv4"));
+        assert_eq!(nearest("m365.exchange.ipv4", &all), None);
     }
 }

@@ -19,6 +19,11 @@ pub fn milliseconds(span: Duration) -> f64 {
     span.as_secs_f64() * 1_000.0
 }
 
+/// The same to the microsecond, which is as fine as is measured.
+pub fn rounded_milliseconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}
+
 /// The whole picture at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {

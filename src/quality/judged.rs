@@ -38,7 +38,7 @@ impl<'a> Judged<'a> {
     pub fn of(window: &'a Window, sla: &Sla, seen: Moment) -> Self {
         let since = sla.window.map_or(0, |age| seen.saturating_sub(nanoseconds(age)));
         // A change of level shows in the newest half before the median of the whole window tells of it.
-        let by_half = sla.window.is_none() && is_median(sla.percentile);
+        let by_half = sla.window.is_none() && sla.percentile.is_median();
         let reach = if by_half { window.capacity().div_ceil(2).max(5) } else { usize::MAX };
         Self { window, percentile: sla.percentile, since, reach }
     }
@@ -76,7 +76,7 @@ impl<'a> Judged<'a> {
             if !(self.is_young(probe) || lasting && variation.pairs() < needed) {
                 break;
             }
-            variation.add(probe);
+            variation.add(usize::from(probe.target), probe.rtt());
         }
         variation.mean().filter(|_| variation.pairs() >= needed)
     }
@@ -110,7 +110,7 @@ impl<'a> Judged<'a> {
     /// Half of what a small window holds is enough, or a lost probe would leave too little.
     fn answers_needed(&self) -> usize {
         let most = self.window.capacity().div_ceil(2).max(RTT_EVIDENCE_ANSWERS);
-        if is_median(self.percentile) { RTT_EVIDENCE_ANSWERS } else { PERCENTILE_EVIDENCE_ANSWERS.min(most) }
+        if self.percentile.is_median() { RTT_EVIDENCE_ANSWERS } else { PERCENTILE_EVIDENCE_ANSWERS.min(most) }
     }
 
     /// Where the percentile stands among so many answers, counted from 0.
@@ -118,9 +118,4 @@ impl<'a> Judged<'a> {
         let rank = (answers * usize::from(self.percentile.0)).div_ceil(100);
         rank.min(answers.saturating_sub(1)).max(1) - 1
     }
-}
-
-/// Whether a percentile is the median, which people call just the RTT.
-pub(super) fn is_median(percentile: Percentile) -> bool {
-    percentile <= Percentile::default()
 }

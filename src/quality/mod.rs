@@ -67,6 +67,7 @@ use std::time::Duration;
 
 pub use figures::Figures;
 pub use history::{HistoryFigures, STEP, TREND_STEPS, TrendStep};
+pub(crate) use jitter::Variation;
 pub use loss::wilson_bounds;
 pub use path::PathQuality;
 pub use recovery::{Count, Recovery};
@@ -77,7 +78,7 @@ pub use violation::{Excess, Violation};
 pub(crate) use window::nearest_rank;
 
 use crate::{
-    config::{Config, Sla},
+    config::{Config, Probe, Sla},
     domain::{BootTime, PathState, ProbeOutcome},
 };
 
@@ -131,7 +132,11 @@ impl Thresholds {
 
     /// Those of a configuration, with the SLA of a rule.
     pub fn for_sla(config: &Config, sla: Sla) -> Self {
-        let probe = &config.probe;
+        Self::of_probe(&config.probe, sla)
+    }
+
+    /// Those of a `[probe]`, with an SLA.
+    pub fn of_probe(probe: &Probe, sla: Sla) -> Self {
         Self {
             window: probe.window,
             down_after: probe.down_after,

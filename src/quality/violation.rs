@@ -7,12 +7,7 @@ use std::{fmt, time::Duration};
 
 use crate::config::{Percentile, Sla};
 
-use super::{
-    LOSS_EVIDENCE_LOST, RECOVERY_PERCENT,
-    judged::{Judged, is_median},
-    loss::Share,
-    milliseconds,
-};
+use super::{LOSS_EVIDENCE_LOST, RECOVERY_PERCENT, judged::Judged, loss::Share, milliseconds};
 
 /// A figure that violates its bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,12 +88,7 @@ impl Violation {
 
     fn spelled(&self) -> Spelled {
         match self {
-            Self::Rtt(percentile, excess) if is_median(*percentile) => {
-                excess.spelled("RTT".to_owned(), "answers", milliseconds, delay)
-            }
-            Self::Rtt(Percentile(percent), excess) => {
-                excess.spelled(format!("p{percent} RTT"), "answers", milliseconds, delay)
-            }
+            Self::Rtt(percentile, excess) => excess.spelled(percentile.name_of_rtt(), "answers", milliseconds, delay),
             Self::Jitter(excess) => excess.spelled("jitter".to_owned(), "answers", milliseconds, delay),
             Self::Loss(excess) => {
                 excess.spelled("loss".to_owned(), "probes", |lost| format!("{:.1} %", lost * 100.0), share)

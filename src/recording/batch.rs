@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::{attachment::Attached, line::Line, sample_line::SampleLine};
+use super::{
+    attachment::Attached,
+    line::{Line, milliseconds},
+    sample_line::SampleLine,
+};
 use crate::domain::{BootTime, Family, ProbeSample, UplinkId};
 
 /// What every uplink has, in each family that it carries, and why not more.
@@ -35,13 +39,13 @@ impl Batch {
         for ((uplink, family), (state, why)) in attachments {
             Line::Attachment(uplink.0, *family, *state, why.clone()).write(&mut text);
         }
-        Self { text, at_ms: milliseconds(at), addresses: HashMap::new(), lines: 0 }
+        Self { text, at_ms: milliseconds(at.0), addresses: HashMap::new(), lines: 0 }
     }
 
     /// Adds a sample; `class` is its class's number.
     pub fn sample(&mut self, at: BootTime, class: u16, sample: &ProbeSample) {
         let address = sample.address.and_then(|address| self.number(address));
-        let at_ms = milliseconds(at).max(self.at_ms);
+        let at_ms = milliseconds(at.0).max(self.at_ms);
         let line = SampleLine {
             after_ms: at_ms - self.at_ms,
             uplink: sample.uplink.0,
@@ -49,7 +53,7 @@ impl Batch {
             target: u16::try_from(sample.target).unwrap_or(u16::MAX),
             address,
             // An overdue probe and its last word are told by one time of sending: both are cut in the same way.
-            ago_ms: at_ms.saturating_sub(milliseconds(sample.sent_at)),
+            ago_ms: at_ms.saturating_sub(milliseconds(sample.sent_at.0)),
             outcome: sample.outcome,
             service_time: sample.service_time,
         };
@@ -59,7 +63,7 @@ impl Batch {
 
     /// Adds a change of what an uplink has.
     pub fn attachment(&mut self, at: BootTime, uplink: UplinkId, family: Family, (state, why): (Attached, String)) {
-        let at_ms = milliseconds(at);
+        let at_ms = milliseconds(at.0);
         if at_ms > self.at_ms {
             self.at_ms = at_ms;
             self.push(&Line::Time(BootTime(Duration::from_millis(at_ms))));
@@ -103,8 +107,4 @@ impl Batch {
         line.write(&mut self.text);
         self.lines += 1;
     }
-}
-
-fn milliseconds(at: BootTime) -> u64 {
-    u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Entry, Head};
+use super::{Entry, Head, Header};
 use crate::{clock::OLDEST, domain::BootTime};
 
 /// Every run of a recording, with its clock.
@@ -43,6 +43,16 @@ impl Dating {
     /// What a run began with.
     pub fn head(&self, run: usize) -> Option<&Arc<Head>> {
         self.runs.get(run).map(|run| &run.head)
+    }
+
+    /// What the last run says of the site.
+    pub fn header(&self) -> Option<&Header> {
+        self.runs.last().map(|run| &run.head.header)
+    }
+
+    /// Time of all runs together, without that between two of them.
+    pub fn recorded(&self) -> Duration {
+        self.runs.iter().map(|run| run.end.since(run.head.header.start())).sum()
     }
 
     /// First and last moment of a run.

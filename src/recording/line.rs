@@ -62,8 +62,8 @@ impl Line {
                 let ClassHead { id, family, service, region, category, targets } = class;
                 json(to, &("class", number, id, family, service, region, category, targets));
             }
-            Self::Time(at) => json(to, &("time", milliseconds(at.0))),
-            Self::Clock(wall) => json(to, &("clock", milliseconds(*wall))),
+            Self::Time(at) => json(to, &("time", milliseconds(at.0).min(LATEST_MS))),
+            Self::Clock(wall) => json(to, &("clock", milliseconds(*wall).min(LATEST_MS))),
             Self::Attachment(uplink, family, state, why) if why.is_empty() => {
                 json(to, &("attachment", uplink, family, state.as_str()));
             }
@@ -157,8 +157,9 @@ fn family(word: &str) -> Option<Family> {
     Family::BOTH.into_iter().find(|family| family.as_str() == word)
 }
 
-fn milliseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(LATEST_MS).min(LATEST_MS)
+/// A span as the format counts time.
+pub(super) fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn json(to: &mut String, value: &impl Serialize) {

@@ -17,6 +17,7 @@ use super::{
     attachment::Attached,
     batch::Attachments,
     head::{Head, Header},
+    line::milliseconds,
     rotation::Rotation,
     writer::{Told, Writer, wall_time},
 };
@@ -114,7 +115,6 @@ impl Recorder {
 }
 
 fn header(config: &Config, now: BootTime) -> Header {
-    let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or_default();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Header {
         version: VERSION,

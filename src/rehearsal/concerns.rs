@@ -1,7 +1,7 @@
 //! What should be thought over before a configuration is loaded.
 
-use super::Candidate;
 use crate::{
+    agent::Candidate,
     config::Config,
     domain::{Class, IspId, RuleId, view::Snapshot},
     kernel::inspect,

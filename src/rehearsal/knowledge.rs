@@ -7,7 +7,7 @@ use crate::{
     agent::Engine,
     config::Config,
     domain::{
-        BootTime, ClassId, PathState, UplinkId,
+        BootTime, ClassId, PathState,
         view::{ClassView, PathView, Snapshot, UplinkView},
     },
     quality::Figures,
@@ -22,29 +22,17 @@ pub(super) fn given(mut engine: Engine, snapshot: &Snapshot, now: BootTime) -> E
         for uplink in config.uplink_ids() {
             let name = &config.uplink(uplink).name;
             let path = snapshot.paths.iter().filter(|path| path.uplink == *name);
-            if let Some(path) = nearest(class, path, |path| &path.class) {
+            if let Some(path) = class.nearest_among(path, |path| &path.class) {
                 engine.assume(class, uplink, input_of_path(path, now));
             } else if let Some(view) = uplink_named(snapshot, name) {
                 engine.assume(class, uplink, input_of_uplink(view, now));
             }
         }
-        if let Some(view) = nearest(class, snapshot.classes.iter(), |view| &view.id) {
+        if let Some(view) = class.nearest_among(snapshot.classes.iter(), |view| &view.id) {
             engine.start_from(class, memory(&config, view, now));
         }
     }
     engine
-}
-
-/// The one of that very class, or one that is measured by the same targets: the class without a rule, or of another rule.
-pub(super) fn nearest<'a, T>(
-    class: &ClassId,
-    mut all: impl Iterator<Item = &'a T> + Clone,
-    id: impl Fn(&T) -> &ClassId,
-) -> Option<&'a T> {
-    let whole = class.without_rule();
-    let (itself, whole_one) = (|it: &&T| id(it) == class, |it: &&T| *id(it) == whole);
-    let alike = |it: &&T| id(it).without_rule() == whole;
-    all.clone().find(itself).or_else(|| all.clone().find(whole_one)).or_else(move || all.find(alike))
 }
 
 fn uplink_named<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a UplinkView> {
@@ -75,8 +63,8 @@ fn input_of_uplink(uplink: &UplinkView, now: BootTime) -> PathInput {
 }
 
 fn memory(config: &Config, view: &ClassView, now: BootTime) -> Memory {
-    let in_charge = view.uplink.as_deref().map(|names| named(config, names)).unwrap_or_default();
-    let backup = view.backup.as_deref().and_then(|name| named(config, name).first().copied());
+    let in_charge = view.uplink.as_deref().map(|names| config.uplinks_named(names)).unwrap_or_default();
+    let backup = view.backup.as_deref().and_then(|names| config.uplinks_named(names).first().copied());
     Memory {
         chosen: in_charge.first().copied(),
         also: in_charge.into_iter().skip(1).collect(),
@@ -84,12 +72,6 @@ fn memory(config: &Config, view: &ClassView, now: BootTime) -> Memory {
         since: ago(now, view.since_s),
         ..Memory::default()
     }
-}
-
-/// The uplinks of such a name: one, or several as in `wan0+wan1`.
-fn named(config: &Config, names: &str) -> Vec<UplinkId> {
-    let find = |name: &str| config.uplink_ids().find(|id| config.uplink(*id).name == name);
-    find(names).map_or_else(|| names.split('+').filter_map(find).collect(), |whole| vec![whole])
 }
 
 fn ago(now: BootTime, seconds: u64) -> BootTime {

@@ -18,12 +18,10 @@ mod steady;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    agent::Engine,
-    catalogue::Catalogue,
-    config::Config,
+    agent::{Candidate, Engine},
     domain::{BootTime, RouterState, view::Snapshot},
     plan::Fib,
 };
@@ -36,17 +34,6 @@ const HORIZON: Duration = Duration::from_secs(24 * 3600);
 
 /// Reviews after which it ends, whatever is still held.
 const MOST_REVIEWS: usize = 10_000;
-
-/// A configuration with its catalogue.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// Its file, as people named it.
-    pub name: String,
-    /// The configuration.
-    pub config: Config,
-    /// Its catalogue, with the classes of its rules.
-    pub catalogue: Arc<Catalogue>,
-}
 
 /// What is known of a router on which an agent runs.
 #[derive(Debug)]
@@ -76,8 +63,7 @@ pub fn against_running(candidate: &Candidate, engine: Engine, running: &Running<
 pub fn against_other(candidate: &Candidate, other: &Candidate) -> Outcome {
     let now = BootTime(2 * HORIZON);
     let at_rest = |of: &Candidate, interfaces: &[String]| {
-        let engine = Engine::new(of.config.clone(), Arc::clone(&of.catalogue), now);
-        settled(steady::given(engine, now), &steady::router(interfaces), now)
+        settled(steady::given(of.engine(now), now), &steady::router(interfaces), now)
     };
     let interfaces = steady::interfaces(&[&other.config, &candidate.config]);
     let (before, _) = at_rest(other, &interfaces);

@@ -8,7 +8,6 @@ use std::{
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::knowledge::nearest;
 use crate::{
     agent::Engine,
     config::Mode,
@@ -134,7 +133,7 @@ pub(super) fn compare(engine: &Engine, stood: &Stood, held: &Fib, after: &Standi
     let changes = difference(&desired, held);
     let ids: BTreeSet<&ClassId> = engine.classes().iter().map(|class| &class.id).collect();
     let class = |class: &Class| {
-        let now = nearest(&class.id, stood.0.iter(), |(id, _)| id);
+        let now = class.id.nearest_among(stood.0.iter(), |(id, _)| id);
         let to = in_charge(engine, &class.id);
         let from = now.and_then(|(_, uplink)| uplink.clone());
         let held_for = after.0.get(&class.id).map_or(Duration::ZERO, |(_, after)| *after);

@@ -4,10 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::{Candidate, Outcome, Running, against_other, against_running, steady};
+use super::{Outcome, Running, against_other, against_running, steady};
 use crate::{
-    agent::Engine,
-    catalogue::{Catalogue, Rules},
+    agent::Candidate,
+    catalogue::Catalogue,
     cli::{assert_golden, plan_in_words},
     config,
     domain::{
@@ -30,7 +30,7 @@ fn candidate(policy: &str, more: &str) -> Candidate {
          [[destinations.static]]\nname = \"media\"\nprefixes = [\"52.112.0.0/14\", \"13.107.64.0/18\"]\n{more}\n"
     );
     let config = config::parse(&text, Path::new("new.toml")).unwrap();
-    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).unwrap();
+    let catalogue = Catalogue::of(&config).unwrap();
     Candidate { name: "new.toml".to_owned(), config, catalogue: Arc::new(catalogue) }
 }
 
@@ -130,9 +130,8 @@ fn snapshot(states: [PathState; 2]) -> Snapshot {
 }
 
 fn beside(candidate: &Candidate, snapshot: &Snapshot, held: Option<&Fib>) -> Outcome {
-    let engine = Engine::new(candidate.config.clone(), Arc::clone(&candidate.catalogue), NOW);
     let router = steady::router(&steady::interfaces(&[&candidate.config]));
-    against_running(candidate, engine, &Running { snapshot, router: &router, held }, NOW)
+    against_running(candidate, candidate.engine(NOW), &Running { snapshot, router: &router, held }, NOW)
 }
 
 #[test]

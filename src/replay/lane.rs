@@ -8,17 +8,16 @@ use std::{
 };
 
 use crate::{
-    agent::Engine,
-    catalogue::Catalogue,
+    agent::{Candidate, Engine},
     clock::OLDEST,
-    config::{self, Config},
+    config,
     domain::{BootTime, ClassId, EventKind, ProbeKind, ProbeSample, Target},
     recording::{Entry, Head, RecordedSample},
     select::Reason,
 };
 
 use super::{
-    MoveKind, Policy,
+    MoveKind,
     account::{Account, Charge},
     attachments::Attachments,
     matching::{Matching, replayable},
@@ -42,9 +41,8 @@ pub(super) struct Moved {
 /// A policy on its way.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub name: String,
-    pub config: Config,
-    catalogue: Arc<Catalogue>,
+    /// Without what a recording does not hold.
+    pub policy: Candidate,
     engine: Option<Engine>,
     matching: Matching,
     /// How each target of each recorded class is probed.
@@ -62,12 +60,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: Candidate) -> Self {
         let (config, notes) = replayable(policy.config);
         Self {
-            name: policy.name,
-            config,
-            catalogue: policy.catalogue,
+            policy: Candidate { config, ..policy },
             engine: None,
             matching: Matching::default(),
             kinds: Vec::new(),
@@ -128,13 +124,13 @@ impl Lane {
     fn begin(&mut self, head: &Arc<Head>) {
         self.end();
         let start = head.header.start();
-        let mut engine = Engine::new(self.config.clone(), Arc::clone(&self.catalogue), start);
+        let mut engine = self.policy.engine(start);
         if let Some(before) = &self.engine {
             engine.adopt(&before.desired(), start);
         }
         let wall = Duration::from_millis(head.header.wall_ms);
         engine.set_clock((wall > OLDEST).then(|| wall.saturating_sub(start.0)));
-        self.matching = Matching::new(&self.config, engine.classes(), head);
+        self.matching = Matching::new(&self.policy.config, engine.classes(), head);
         self.notes.append(&mut self.matching.notes);
         let targets = head.classes.iter().map(|class| class.targets.iter().map(|text| target(text)).collect());
         let targets: Vec<Arc<[Target]>> = targets.collect();
@@ -179,7 +175,7 @@ impl Lane {
             return;
         }
         let Some(engine) = &mut self.engine else { return };
-        let events = engine.router_changed(&self.attachments.router(&self.config), self.now);
+        let events = engine.router_changed(&self.attachments.router(&self.policy.config), self.now);
         self.digest(&events);
         let all: Vec<ClassId> = self.accounts.keys().cloned().collect();
         self.charge(all.iter());

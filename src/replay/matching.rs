@@ -22,9 +22,8 @@ pub(super) struct Matching {
 impl Matching {
     /// Uplinks by name; classes by id, or else by what their id is without the name of a rule.
     pub fn new(config: &Config, classes: &[Class], head: &Head) -> Self {
-        let named = |name: &str| config.uplink_ids().find(|id| config.uplink(*id).name == name);
         let mut matching = Self {
-            uplinks: head.uplinks.iter().map(|uplink| named(&uplink.name)).collect(),
+            uplinks: head.uplinks.iter().map(|uplink| config.uplink_named(&uplink.name)).collect(),
             classes: vec![Vec::new(); head.classes.len()],
             notes: BTreeSet::new(),
         };
@@ -32,7 +31,7 @@ impl Matching {
         for id in config.uplink_ids().filter(|id| !known.contains(&Some(*id))) {
             matching.note(format!("uplink {} is not in the recording: never attached", config.uplink(id).name));
         }
-        for uplink in head.uplinks.iter().filter(|uplink| named(&uplink.name).is_none()) {
+        for uplink in head.uplinks.iter().filter(|uplink| config.uplink_named(&uplink.name).is_none()) {
             matching.note(format!("uplink {} of the recording is not in this configuration: not used", uplink.name));
         }
         for class in classes.iter().filter(|class| class.zone.is_none()) {
@@ -42,12 +41,14 @@ impl Matching {
     }
 
     fn class(&mut self, class: &Class, head: &Head) {
-        let Some(number) = counterpart(&class.id, head) else {
+        let recorded = head.classes.iter().enumerate();
+        let Some((number, known)) = class.id.nearest_among(recorded, |(_, known)| &known.id) else {
             self.note(format!("class {} has no samples: not decided", class.id));
             return;
         };
-        let Some((of, known)) = self.classes.get_mut(number).zip(head.classes.get(number)) else { return };
-        of.push(class.id.clone());
+        if let Some(of) = self.classes.get_mut(number) {
+            of.push(class.id.clone());
+        }
         if known.id != class.id {
             let note = format!("class {} goes by the samples of {}", class.id, known.id);
             self.note(note);
@@ -57,15 +58,6 @@ impl Matching {
     fn note(&mut self, note: String) {
         self.notes.insert(note);
     }
-}
-
-/// Number of the recorded class that stands for one of that id: itself, the one without a rule, or that of another rule.
-fn counterpart(id: &ClassId, head: &Head) -> Option<usize> {
-    let position = |fits: &dyn Fn(&ClassId) -> bool| head.classes.iter().position(|known| fits(&known.id));
-    let whole = id.without_rule();
-    position(&|known| known == id)
-        .or_else(|| position(&|known| *known == whole))
-        .or_else(|| position(&|known| known.without_rule() == whole))
 }
 
 /// The configuration without what a recording does not hold, and what was left out.

@@ -26,11 +26,10 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, thread};
+use std::thread;
 
 use crate::{
-    catalogue::Catalogue,
-    config::Config,
+    agent::Candidate,
     recording::{Dating, Entry, Faults},
 };
 
@@ -42,17 +41,6 @@ pub use report::{
 
 /// Entries that lanes take at once: so many that starting threads does not count.
 const AT_ONCE: usize = 16_384;
-
-/// A configuration to be replayed.
-#[derive(Debug)]
-pub struct Policy {
-    /// What people call it: its file.
-    pub name: String,
-    /// The configuration.
-    pub config: Config,
-    /// Its catalogue, with the classes of its rules.
-    pub catalogue: Arc<Catalogue>,
-}
 
 /// Policies on their way through a recording.
 #[derive(Debug)]
@@ -66,7 +54,7 @@ pub struct Replay {
 
 impl Replay {
     /// At the beginning.
-    pub fn new(policies: Vec<Policy>) -> Self {
+    pub fn new(policies: Vec<Candidate>) -> Self {
         Self {
             lanes: policies.into_iter().map(Lane::new).collect(),
             waiting: Vec::new(),
@@ -93,6 +81,7 @@ impl Replay {
         }
         report::report(&self.lanes, &self.dating, self.samples, faults)
     }
+
     /// Every lane takes what waits, each in a thread of its own: they have nothing in common but what they read.
     fn go_on(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);

@@ -35,9 +35,9 @@ pub(super) fn staying_with<'a>(field: &Field<'a>, memory: &Memory, chosen: Runne
 
 /// The members that stay, and those that join. None when none of those before can stay: then a first one is chosen as ever.
 pub(super) fn rebalance<'a>(field: &Field<'a>, memory: &Memory) -> Option<Choice<'a>> {
-    let before = |uplink: UplinkId| memory.chosen == Some(uplink) || memory.also.contains(&uplink);
     let preferred: Vec<Runner<'a>> = field.runners().filter(Runner::is_preferred).collect();
-    let (prior, others): (Vec<_>, Vec<_>) = preferred.into_iter().partition(|runner| before(runner.uplink()));
+    let (prior, others): (Vec<_>, Vec<_>) =
+        preferred.into_iter().partition(|runner| memory.was_in_charge(runner.uplink()));
     let good = |runner: &Runner<'a>| runner.is(PathState::Up) || field.being_measured(runner);
     let (firm, doubtful): (Vec<_>, Vec<_>) = prior.into_iter().partition(good);
     if firm.is_empty() {
@@ -90,10 +90,10 @@ impl Change {
 fn reason<'a>(field: &Field<'a>, memory: &Memory, members: &[Runner<'a>]) -> Reason {
     let over = shares(members);
     let is_member = |uplink: UplinkId| members.iter().any(|member| member.uplink() == uplink);
-    let before = |uplink: UplinkId| memory.chosen == Some(uplink) || memory.also.contains(&uplink);
     let apart = |runner: &Runner<'a>| (runner.label().clone(), runner.cause());
-    let left: Vec<_> = field.runners().filter(|it| before(it.uplink()) && !is_member(it.uplink())).collect();
-    let joined: Vec<_> = members.iter().filter(|member| !before(member.uplink())).collect();
+    let left: Vec<_> =
+        field.runners().filter(|it| memory.was_in_charge(it.uplink()) && !is_member(it.uplink())).collect();
+    let joined: Vec<_> = members.iter().filter(|member| !memory.was_in_charge(member.uplink())).collect();
     if left.is_empty() && joined.is_empty() {
         let others = field.runners().filter(|runner| runner.is_preferred() && !is_member(runner.uplink()));
         return Reason::Balanced { over, apart: others.map(|runner| apart(&runner)).collect() };

@@ -88,10 +88,7 @@ fn first_choice<'a>(field: &Field<'a>, memory: &Memory) -> Choice<'a> {
 
 /// Whether an uplink answers that policy does not allow: where traffic is left to the main table, that may lead by it.
 fn main_table_serves(field: &Field<'_>) -> bool {
-    let answers = |runner: &Runner<'_>| {
-        runner.attached().is_some_and(|path| matches!(path.state, PathState::Up | PathState::Degraded))
-    };
-    field.runners().any(|runner| runner.excluded() && answers(&runner))
+    field.runners().any(|runner| runner.excluded() && runner.answers())
 }
 
 /// Traffic that went to the main table for want of anything better, and is served there, comes back as to any better
@@ -125,10 +122,7 @@ fn leave_lost<'a>(field: &Field<'a>, current: Runner<'a>, memory: &Memory) -> Ch
 /// every connection its way and gain nothing: it stays while the kernel has a way through. An uplink that answers but is
 /// excluded by policy may be where the main table leads: then the main table is better.
 fn nothing_better<'a>(field: &Field<'a>, current: Runner<'a>) -> Choice<'a> {
-    let answers = |runner: &Runner<'a>| {
-        runner.attached().is_some_and(|path| matches!(path.state, PathState::Up | PathState::Degraded))
-    };
-    if !current.open() || field.runners().any(|runner| answers(&runner)) {
+    if !current.open() || field.runners().any(|runner| runner.answers()) {
         return nothing_usable(field);
     }
     Choice::on(current, Reason::NothingBetter { on: current.label().clone(), cause: current.cause() })

@@ -67,6 +67,13 @@ pub struct Memory {
     pub moves: Vec<BootTime>,
 }
 
+impl Memory {
+    /// Whether an uplink was in charge, alone or as one of several.
+    pub fn was_in_charge(&self, uplink: UplinkId) -> bool {
+        self.chosen == Some(uplink) || self.also.contains(&uplink)
+    }
+}
+
 impl From<&Decision> for Memory {
     fn from(decision: &Decision) -> Self {
         Self {

@@ -71,6 +71,11 @@ impl<'a> Runner<'a> {
         self.open() && self.state() == state
     }
 
+    /// Whether its path carries packets, whatever policy says.
+    pub fn answers(&self) -> bool {
+        matches!(self.state(), PathState::Up | PathState::Degraded)
+    }
+
     /// Since when its path is in its state.
     pub fn since(&self) -> BootTime {
         self.path.map(|path| path.since).unwrap_or_default()
@@ -78,7 +83,7 @@ impl<'a> Runner<'a> {
 
     /// Whether traffic may newly be put on it.
     pub fn usable(&self) -> bool {
-        self.is(PathState::Up) || self.is(PathState::Degraded)
+        !self.excluded() && self.answers()
     }
 
     /// Whether the policy prefers it here.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Margin, Percentile, Sla},
+    config::{Margin, Sla},
     domain::PathState,
     quality::milliseconds,
 };
@@ -214,10 +214,8 @@ fn service_level(case: &Case<'_>, runner: &Runner<'_>) -> Gate {
 /// `RTT 40 ms, loss 2 %`; none where nothing is bounded.
 fn bounds(sla: &Sla) -> Option<String> {
     let delay = |bound: Duration| format!("{} ms", bound.as_secs_f64() * 1_000.0);
-    let Percentile(percent) = sla.percentile;
-    let name = if sla.percentile == Percentile::default() { "RTT".to_owned() } else { format!("p{percent} RTT") };
     let bounds = [
-        sla.rtt.map(|bound| format!("{name} {}", delay(bound))),
+        sla.rtt.map(|bound| format!("{} {}", sla.percentile.name_of_rtt(), delay(bound))),
         sla.jitter.map(|bound| format!("jitter {}", delay(bound))),
         sla.loss.map(|bound| format!("loss {} %", bound * 100.0)),
     ];
@@ -268,17 +266,10 @@ fn speed(case: &Case<'_>, runner: &Runner<'_>, current: &Runner<'_>, margin: Mar
     }
     let Some(than) = current.rtt() else { return (true, format!("{own}; {} has none", current.label())) };
     let on = current.label();
-    if is_faster(rtt, than, margin) {
-        let gained = milliseconds(than.saturating_sub(rtt));
-        return (
-            true,
-            format!("{own}: {gained} faster than {on}, {} needed", milliseconds(lead_needed(than, margin))),
-        );
-    }
     if rtt < than {
         let gained = milliseconds(than.saturating_sub(rtt));
         let needed = milliseconds(lead_needed(than, margin));
-        return (false, format!("{own}: {gained} faster than {on}, {needed} needed"));
+        return (is_faster(rtt, than, margin), format!("{own}: {gained} faster than {on}, {needed} needed"));
     }
     (false, format!("{own}: {} slower than {on}", milliseconds(rtt.saturating_sub(than))))
 }

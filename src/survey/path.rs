@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 use crate::{
     config::{self, Probe, Sla},
     domain::{BootTime, PathState, ProbeOutcome, Target},
-    quality::{Observation, PathQuality, Thresholds},
+    quality::{Observation, PathQuality, Thresholds, Variation},
     recording::{ClassHead, RecordedSample},
 };
 
@@ -17,10 +17,7 @@ pub(super) struct Path {
     pub whole: Tally,
     pub blocks: BTreeMap<usize, Tally>,
     pub hours: BTreeMap<usize, Tally>,
-    /// Sum of the differences of consecutive answers of a target, and how many there are.
-    variation: (Duration, u32),
-    /// The answer before, by target; none after a loss.
-    before: BTreeMap<usize, Option<Duration>>,
+    variation: Variation,
     quality: PathQuality,
     since: BootTime,
     /// Time in which it was known to be down, and in which it was known not to be.
@@ -34,8 +31,7 @@ impl Path {
             whole: Tally::default(),
             blocks: BTreeMap::new(),
             hours: BTreeMap::new(),
-            variation: (Duration::ZERO, 0),
-            before: BTreeMap::new(),
+            variation: Variation::default(),
             quality: quality(class, now),
             since: now,
             down: Duration::ZERO,
@@ -47,7 +43,7 @@ impl Path {
     pub fn begin(&mut self, class: &ClassHead, now: BootTime) {
         self.quality = quality(class, now);
         self.since = now;
-        self.before.clear();
+        self.variation.interrupt();
     }
 
     /// The run ends.
@@ -74,11 +70,7 @@ impl Path {
             // Not the last word, or none on the path.
             ProbeOutcome::Failed(_) | ProbeOutcome::Overdue => return,
         };
-        let before = self.before.insert(target, rtt).flatten();
-        if let (Some(before), Some(rtt)) = (before, rtt) {
-            self.variation.0 = self.variation.0.saturating_add(before.abs_diff(rtt));
-            self.variation.1 = self.variation.1.saturating_add(1);
-        }
+        self.variation.add(target, rtt);
         self.whole.count(rtt);
         self.blocks.entry(block).or_default().count(rtt);
         if let Some(hour) = hour {
@@ -88,7 +80,7 @@ impl Path {
 
     /// Mean absolute delay variation of consecutive answers of a target (RFC 3393).
     pub fn jitter(&self) -> Option<Duration> {
-        self.variation.0.checked_div(self.variation.1)
+        self.variation.mean()
     }
 
     /// Share of the time in which it was not down.
@@ -115,17 +107,7 @@ impl Path {
 /// A path by the defaults, that no SLA is asked of.
 fn quality(class: &ClassHead, now: BootTime) -> PathQuality {
     let probe = Probe::default();
-    let thresholds = Thresholds {
-        window: probe.window,
-        down_after: probe.down_after,
-        up_after: probe.up_after,
-        degraded_after: probe.degraded_after,
-        restored_after: probe.restored_after,
-        hold_down: probe.hold_down,
-        flap_half_life: None,
-        quorum: probe.quorum,
-        sla: Sla::default(),
-    };
+    let thresholds = Thresholds { flap_half_life: None, ..Thresholds::of_probe(&probe, Sla::default()) };
     let nowhere = || Target::tcp((Ipv4Addr::UNSPECIFIED, probe.port).into());
     let targets = class.targets.iter().map(|text| config::target(text, probe.port).unwrap_or_else(|_| nowhere()));
     PathQuality::new(thresholds, targets.collect::<Arc<[Target]>>(), now)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    domain::{Category, ClassId, Family, calendar},
+    domain::{Category, ClassId, Family, calendar, view::rounded_milliseconds},
     quality::wilson_bounds,
     recording::{ClassHead, Faults},
 };
@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Survey,
     path::Path,
-    tally::{Tally, milliseconds},
+    tally::Tally,
     verdict::{self, Verdict},
 };
 
@@ -161,19 +161,17 @@ pub struct Point {
 /// Puts the outcome together.
 pub(super) fn report(survey: &Survey, faults: &Faults) -> SurveyReport {
     let dating = &survey.dating;
-    let last = dating.runs().checked_sub(1);
-    let header = last.and_then(|run| dating.head(run)).map(|head| &head.header);
+    let header = dating.header();
     let utc_offset = header.map_or(0, |header| header.utc_offset);
     let spans: Vec<_> = (0..dating.runs()).filter_map(|run| Some((run, dating.span(run)?))).collect();
     let dated = |run, at| dating.wall(run, at).map(|wall| calendar::local(wall, utc_offset));
-    let recorded: Duration = spans.iter().map(|(_, (start, end))| end.since(*start)).sum();
     SurveyReport {
         site: header.map(|header| header.site.clone()).unwrap_or_default(),
         market: header.map(|header| header.market.clone()).unwrap_or_default(),
         start: spans.first().and_then(|(run, (start, _))| dated(*run, *start)),
         end: spans.last().and_then(|(run, (_, end))| dated(*run, *end)),
         utc_offset,
-        recorded_s: recorded.as_secs(),
+        recorded_s: dating.recorded().as_secs(),
         runs: dating.runs(),
         samples: survey.samples,
         faults: faults_in_words(survey, faults),
@@ -260,11 +258,11 @@ fn figures(uplink: String, path: &Path) -> PathFigures {
         lost: *lost,
         loss: path.whole.loss(),
         loss_bounds: wilson_bounds(*lost, *probes).map(|(low, high)| [low, high]),
-        rtt_min_ms: rtt.min().map(milliseconds),
+        rtt_min_ms: rtt.min().map(rounded_milliseconds),
         rtt_median_ms: path.whole.rtt_ms(0.5),
         rtt_p95_ms: path.whole.rtt_ms(0.95),
         rtt_p99_ms: path.whole.rtt_ms(0.99),
-        jitter_ms: path.jitter().map(milliseconds),
+        jitter_ms: path.jitter().map(rounded_milliseconds),
         availability: path.availability(),
         best_hour: hours().min_by(by_median).filter(|_| several),
         worst_hour: hours().max_by(by_median).filter(|_| several),

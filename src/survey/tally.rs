@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::quality::Sketch;
+use crate::{domain::view::rounded_milliseconds, quality::Sketch};
 
 /// Probes of a span, and what became of them.
 #[derive(Debug, Clone, Default)]
@@ -31,16 +31,11 @@ impl Tally {
 
     /// RTT at a share of all answers, in milliseconds.
     pub fn rtt_ms(&self, share: f64) -> Option<f64> {
-        self.rtt.quantile(share).map(milliseconds)
+        self.rtt.quantile(share).map(rounded_milliseconds)
     }
 
     /// Lost probes, 0 to 1.
     pub fn loss(&self) -> Option<f64> {
         (self.probes > 0).then(|| self.lost as f64 / self.probes as f64)
     }
-}
-
-/// Microseconds are as fine as probes tell.
-pub(super) fn milliseconds(span: Duration) -> f64 {
-    (span.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use super::*;
 use crate::{
-    catalogue::Rules,
     config,
     domain::{
         Address, DefaultRoute, IfIndex, Link, LocalRoute, NextHop, ProbeFailure, ProbeOutcome, ProbeSample,
@@ -94,7 +93,7 @@ impl World {
 
     fn configured(text: &str, observed: &Fib) -> Self {
         let config = config::parse(text, Path::new("branch.toml")).unwrap();
-        let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).unwrap();
+        let catalogue = Catalogue::of(&config).unwrap();
         let now = BootTime(Duration::from_secs(100));
         let mut engine = Engine::new(config, catalogue, now);
         engine.adopt(observed, now);

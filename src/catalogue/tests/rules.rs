@@ -31,7 +31,7 @@ fn config(destinations: Destinations, rules: Vec<(&str, Match)>) -> Config {
 }
 
 fn load(config: &Config) -> Catalogue {
-    Catalogue::load_by(&config.destinations, &Rules::of(config)).unwrap()
+    Catalogue::of(config).unwrap()
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -164,7 +164,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{catalogue::Rules, config};
+    use crate::config;
 
     /// The fleet's example with a part of the service tags, at a site in some market.
     fn fleet(market: &str) -> String {
@@ -176,7 +176,7 @@ mod tests {
         let text = text.replace("Storage.japaneast", "PowerPlatformInfra.JapanEast");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fleet.toml");
         let config = config::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
-        let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).unwrap();
+        let catalogue = Catalogue::of(&config).unwrap();
         assert!(catalogue.ties().is_empty(), "{:?}", catalogue.ties());
         let rules = resolve(&config, &catalogue, &Policies::resolve(&config));
         render(&rules, &config.site.market, Style::default())

@@ -10,12 +10,12 @@ use std::{
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    agent::{Engine, look_at_name_servers},
+    agent::{Candidate, Engine, look_at_name_servers},
     cli::failure::{Code, Failure},
     clock::{boot_time, wall_time_of_boot},
     domain::{ClassId, ReadState, RouterState, view::Snapshot},
     kernel::{Doubt, FibSocket, Flow, FlowSocket, has_resilient_groups, tracked_flows, watch_router},
-    rehearsal::{Candidate, Outcome, Running, against_running},
+    rehearsal::{Outcome, Running, against_running},
 };
 
 /// A full table of a million routes is read in half a second.
@@ -28,7 +28,7 @@ pub(super) fn beside_running(new: &Candidate, snapshot: &Snapshot) -> Result<Out
     let runtime = runtime.map_err(|error| failed(&format_args!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
         let now = boot_time();
-        let mut engine = Engine::new(new.config.clone(), Arc::clone(&new.catalogue), now);
+        let mut engine = new.engine(now);
         if !has_resilient_groups() {
             engine.without_resilience();
         }
@@ -86,8 +86,7 @@ async fn count_flows(new: &Candidate, router: &RouterState, outcome: &mut Outcom
 
 /// Addresses of the uplinks of such a name, `wan0` or `wan0+wan1`.
 fn addresses(new: &Candidate, router: &RouterState, names: &str) -> BTreeSet<IpAddr> {
-    let is_named = |name: &str| names == name || names.split('+').any(|part| part == name);
-    let uplinks = new.config.uplinks.iter().filter(|uplink| is_named(&uplink.name));
+    let uplinks = new.config.uplinks_named(names).into_iter().map(|id| new.config.uplink(id));
     let links: Vec<_> =
         uplinks.filter_map(|uplink| router.link_named(&uplink.interface)).map(|link| link.index).collect();
     let own = router.addresses.iter().filter(|address| links.contains(&address.index));

@@ -1,13 +1,13 @@
 //! Pure: how probes are shown, to people and to scripts.
 
-use std::{fmt::Write as _, net::IpAddr, time::Duration};
+use std::{fmt::Write as _, net::IpAddr};
 
 use serde_json::{Map, Value, json};
 
 use super::tally::Tally;
 use crate::{
     cli::figures::{count, fine_milliseconds, percent},
-    domain::{Host, ProbeOutcome, Target},
+    domain::{Host, ProbeOutcome, Target, view::rounded_milliseconds},
     probe::Measured,
 };
 
@@ -62,8 +62,8 @@ impl Shown<'_> {
         };
         object.insert("sequence".to_owned(), json!(sequence));
         object.insert("outcome".to_owned(), json!(outcome));
-        object.insert("rtt_ms".to_owned(), json!(measured.outcome.rtt().map(milliseconds)));
-        object.insert("service_ms".to_owned(), json!(measured.service_time.map(milliseconds)));
+        object.insert("rtt_ms".to_owned(), json!(measured.outcome.rtt().map(rounded_milliseconds)));
+        object.insert("service_ms".to_owned(), json!(measured.service_time.map(rounded_milliseconds)));
         format!("{}\n", Value::Object(object))
     }
 
@@ -106,11 +106,11 @@ impl Shown<'_> {
             ("answered".to_owned(), json!(tally.answered())),
             ("loss_ratio".to_owned(), json!(tally.loss())),
             ("failures".to_owned(), Value::Object(failures.collect())),
-            ("rtt_min_ms".to_owned(), json!(tally.min().map(milliseconds))),
-            ("rtt_ms".to_owned(), json!(tally.percentile(50).map(milliseconds))),
-            ("rtt_p95_ms".to_owned(), json!(tally.percentile(95).map(milliseconds))),
-            ("rtt_max_ms".to_owned(), json!(tally.max().map(milliseconds))),
-            ("jitter_ms".to_owned(), json!(tally.jitter().map(milliseconds))),
+            ("rtt_min_ms".to_owned(), json!(tally.min().map(rounded_milliseconds))),
+            ("rtt_ms".to_owned(), json!(tally.percentile(50).map(rounded_milliseconds))),
+            ("rtt_p95_ms".to_owned(), json!(tally.percentile(95).map(rounded_milliseconds))),
+            ("rtt_max_ms".to_owned(), json!(tally.max().map(rounded_milliseconds))),
+            ("jitter_ms".to_owned(), json!(tally.jitter().map(rounded_milliseconds))),
         ]);
         format!("{}\n", json!({ "summary": object }))
     }
@@ -127,13 +127,10 @@ impl Shown<'_> {
     }
 }
 
-/// To the microsecond, which is as fine as is measured.
-fn milliseconds(span: Duration) -> f64 {
-    (span.as_secs_f64() * 1e6).round() / 1e3
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{config, domain::ProbeFailure};
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     domain::{ProbeFailure, ProbeOutcome},
     probe::Measured,
-    quality::nearest_rank,
+    quality::{Variation, nearest_rank},
 };
 
 /// Answers of which each is remembered: a day of them. Percentiles are of the newest so many.
@@ -19,9 +19,8 @@ pub struct Tally {
     failures: Vec<(ProbeFailure, u64)>,
     newest: VecDeque<Duration>,
     range: Option<(Duration, Duration)>,
-    previous: Option<Duration>,
-    variation: Duration,
-    pairs: u32,
+    /// All probes are of one target, number 0.
+    variation: Variation,
 }
 
 impl Tally {
@@ -29,6 +28,7 @@ impl Tally {
     pub fn add(&mut self, measured: Measured) {
         self.sent += 1;
         let rtt = measured.outcome.rtt();
+        self.variation.add(0, rtt);
         if let Some(rtt) = rtt {
             self.answer(rtt);
         }
@@ -38,18 +38,12 @@ impl Tally {
                 None => self.failures.push((failure, 1)),
             }
         }
-        self.previous = rtt;
     }
 
     fn answer(&mut self, rtt: Duration) {
         self.answered += 1;
         let (least, most) = self.range.unwrap_or((rtt, rtt));
         self.range = Some((least.min(rtt), most.max(rtt)));
-        // Two answers in a row; a lost probe breaks the pair on either side (RFC 3393 section 4.2).
-        if let Some(previous) = self.previous {
-            self.variation += previous.abs_diff(rtt);
-            self.pairs += 1;
-        }
         if self.newest.len() == MOST_REMEMBERED {
             self.newest.pop_front();
         }
@@ -95,7 +89,7 @@ impl Tally {
 
     /// Mean absolute delay variation between consecutive answers (RFC 3393).
     pub fn jitter(&self) -> Option<Duration> {
-        self.variation.checked_div(self.pairs)
+        self.variation.mean()
     }
 }
 

@@ -155,6 +155,18 @@ pub struct Sla {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percentile(pub u8);
 
+impl Percentile {
+    /// Whether it is the median.
+    pub fn is_median(self) -> bool {
+        self <= Self::default()
+    }
+
+    /// What people call the RTT at it: `p95 RTT`, and of the median just `RTT`.
+    pub fn name_of_rtt(self) -> String {
+        if self.is_median() { "RTT".to_owned() } else { format!("p{} RTT", self.0) }
+    }
+}
+
 impl Default for Percentile {
     /// The median.
     fn default() -> Self {

@@ -40,15 +40,14 @@ pub(in super::super) fn report(lanes: &[Lane], dating: &Dating, samples: u64, fa
 }
 
 fn recording(dating: &Dating, samples: u64, faults: &Faults) -> RecordingReport {
+    let header = dating.header();
     let last = dating.runs().checked_sub(1);
-    let header = last.and_then(|run| dating.head(run)).map(|head| &head.header);
-    let spans = || (0..dating.runs()).filter_map(|run| dating.span(run));
     RecordingReport {
         site: header.map(|header| header.site.clone()).unwrap_or_default(),
         market: header.map(|header| header.market.clone()).unwrap_or_default(),
         start: dating.span(0).map(|(start, _)| when(dating, 0, start)),
         end: last.and_then(|run| Some(when(dating, run, dating.span(run)?.1))),
-        recorded_s: seconds(spans().map(|(start, end)| end.since(start)).sum()),
+        recorded_s: seconds(dating.recorded()),
         runs: dating.runs(),
         samples,
         faults: faults.in_words(),
@@ -59,7 +58,7 @@ fn policy(lane: &Lane, dating: &Dating) -> PolicyReport {
     let all = together(lane);
     let classes: Vec<ClassReport> = lane.accounts.iter().map(|(id, account)| class(lane, id, account)).collect();
     PolicyReport {
-        name: lane.name.clone(),
+        name: lane.policy.name.clone(),
         notes: lane.notes.iter().cloned().collect(),
         moves: Moves { forced: all.forced, voluntary: all.voluntary },
         isps: isps(lane, &all),
@@ -127,12 +126,12 @@ fn class(lane: &Lane, id: &ClassId, account: &Account) -> ClassReport {
 fn isps(lane: &Lane, account: &Account) -> Vec<IspShare> {
     let mut of: BTreeMap<_, Duration> = BTreeMap::new();
     for (uplink, on) in &account.on {
-        *of.entry(lane.config.uplink(*uplink).isp).or_default() += *on;
+        *of.entry(lane.policy.config.uplink(*uplink).isp).or_default() += *on;
     }
     let total = account.total.as_secs_f64();
     of.into_iter()
         .map(|(isp, on)| IspShare {
-            isp: lane.config.isp(isp).name.clone(),
+            isp: lane.policy.config.isp(isp).name.clone(),
             on_s: seconds(on),
             share: if total > 0.0 { rounded(on.as_secs_f64() / total, 1e6) } else { 0.0 },
         })

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::replay_in_words;
 
-fn both() -> Vec<Policy> {
+fn both() -> Vec<Candidate> {
     vec![
         policy("short.toml", CONFIG),
         policy("long.toml", &CONFIG.replace("leave_after = \"2s\"", "leave_after = \"5m\"")),

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Policy, Replay, Report};
+use super::{Replay, Report};
 use crate::{
-    agent::Engine,
-    catalogue::{Catalogue, Rules},
+    agent::{Candidate, Engine},
+    catalogue::Catalogue,
     config::{self, Config},
     domain::{BootTime, EventKind, ProbeFailure, ProbeOutcome, ProbeSample, RouterState, Target, UplinkId},
     recording::{Attached, Entry, Faults, Head, Header, VERSION, read_from, script::Script},
@@ -69,13 +69,13 @@ fn ms(milliseconds: u64) -> BootTime {
     BootTime(Duration::from_millis(milliseconds))
 }
 
-fn policy(name: &str, text: &str) -> Policy {
+fn policy(name: &str, text: &str) -> Candidate {
     of_config(name, config::parse(text, Path::new("branch.toml")).unwrap())
 }
 
-fn of_config(name: &str, config: Config) -> Policy {
-    let catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).unwrap();
-    Policy { name: name.to_owned(), config, catalogue: Arc::new(catalogue) }
+fn of_config(name: &str, config: Config) -> Candidate {
+    let catalogue = Catalogue::of(&config).unwrap();
+    Candidate { name: name.to_owned(), config, catalogue: Arc::new(catalogue) }
 }
 
 fn header() -> Header {
@@ -120,7 +120,7 @@ struct World {
 impl World {
     /// A run of the agent by `text`, with both uplinks attached.
     fn new(text: &str) -> Self {
-        let Policy { config, catalogue, .. } = policy("", text);
+        let Candidate { config, catalogue, .. } = policy("", text);
         let engine = Engine::new(config.clone(), Arc::clone(&catalogue), ms(START));
         let targets = |class: &_| Some(targets(&engine, class));
         let script = Script::new(Head::new(header(), &config, &catalogue, targets));
@@ -200,7 +200,7 @@ fn recorded() -> String {
     world.end(180_000).0
 }
 
-fn replayed(policies: Vec<Policy>, recording: &str) -> Report {
+fn replayed(policies: Vec<Candidate>, recording: &str) -> Report {
     let mut replay = Replay::new(policies);
     let faults = read_from(Path::new("s.pwr"), recording.as_bytes(), &mut |entry| replay.take(entry)).unwrap();
     replay.report(&faults)

@@ -1,4 +1,6 @@
-//! Axes: where a value stands, and the round values that are written beside them.
+//! Axes: where a value stands, the round values that are written beside them, and lines in a plot.
+
+use std::fmt::Write;
 
 /// A straight axis from one value to another, over some units of a plot.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,22 @@ impl Axis {
 pub(super) fn label(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Writes a line of the grid from the left to the right, with the words beside it.
+pub(super) fn level(to: &mut String, at: f64, (left, right): (f64, f64), words: &str) -> std::fmt::Result {
+    writeln!(to, "<path class=\"grid\" d=\"M{left} {at:.1}H{right:.1}\"/>")?;
+    writeln!(to, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{words}</text>", left - 5.0, at + 4.0)
+}
+
+/// A line through these points, as the `d` of a path has it.
+pub(super) fn trace(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let mut shape = String::new();
+    for (number, (at, height)) in points.enumerate() {
+        // Writing to a string cannot fail.
+        let _ = write!(shape, "{}{at:.1} {height:.1}", if number == 0 { 'M' } else { 'L' });
+    }
+    shape
 }
 
 #[cfg(test)]

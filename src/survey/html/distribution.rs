@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     super::{Destination, SurveyReport},
     COLOURS,
-    axis::{Axis, label},
+    axis::{Axis, label, level, trace},
     number_of,
     text::escaped,
 };
@@ -43,16 +43,13 @@ pub(super) fn write(
     let y = Axis::new((0.0, 1.0), (BOTTOM, TOP));
     grid(to, &x, &y)?;
     for path in &destination.paths {
-        let mut shape = String::new();
         // What lies beyond the axis would pile up at its end.
         let mut shown: Vec<[f64; 2]> =
             path.distribution.iter().copied().take_while(|[_, rtt]| *rtt <= high * 1.05).collect();
         // Of shares that took equally long, as far as is known, the last one counts.
         shown.reverse();
         shown.dedup_by_key(|[_, rtt]| *rtt);
-        for (place, [share, rtt]) in shown.iter().rev().enumerate() {
-            write!(shape, "{}{:.1} {:.1}", if place == 0 { 'M' } else { 'L' }, x.place(*rtt), y.place(*share))?;
-        }
+        let shape = trace(shown.iter().rev().map(|[share, rtt]| (x.place(*rtt), y.place(*share))));
         writeln!(to, "<path class=\"line u{}\" d=\"{shape}\"/>", number_of(report, &path.uplink) % COLOURS)?;
     }
     writeln!(to, "</svg><figcaption>Share of answers within so many ms</figcaption></figure>")
@@ -60,10 +57,7 @@ pub(super) fn write(
 
 fn grid(to: &mut String, x: &Axis, y: &Axis) -> std::fmt::Result {
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let at = y.place(share);
-        writeln!(to, "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>", WIDTH - 8.0)?;
-        let words = format!("{:.0} %", share * 100.0);
-        writeln!(to, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{words}</text>", LEFT - 5.0, at + 4.0)?;
+        level(to, y.place(share), (LEFT, WIDTH - 8.0), &format!("{:.0} %", share * 100.0))?;
     }
     for tick in x.ticks(5.0) {
         let at = x.place(tick);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     super::{Destination, PathFigures, Point, SurveyReport},
     COLOURS,
-    axis::{Axis, label},
+    axis::{Axis, label, level, trace},
     number_of,
     text::escaped,
 };
@@ -72,15 +72,7 @@ fn range(paths: &[(usize, &PathFigures)]) -> (f64, f64) {
 
 fn grid(to: &mut String, report: &SurveyReport, x: &Axis, y: &Axis, rows: f64) -> std::fmt::Result {
     for tick in y.ticks(5.0) {
-        let at = y.place(tick);
-        writeln!(to, "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>", WIDTH - 8.0)?;
-        writeln!(
-            to,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 5.0,
-            at + 4.0,
-            label(tick)
-        )?;
+        level(to, y.place(tick), (LEFT, WIDTH - 8.0), &label(tick))?;
     }
     for seconds in moments(report) {
         let at = x.place(seconds.saturating_sub(begin(report)) as f64 / report.block_s.max(1) as f64);
@@ -132,17 +124,17 @@ fn runs(path: &PathFigures) -> Vec<Vec<&Point>> {
     runs
 }
 
+/// Where a value of a block stands: in its middle.
+fn spot(point: &Point, value: Option<f64>, x: &Axis, y: &Axis) -> (f64, f64) {
+    (x.place(point.block as f64 + 0.5), y.place(value.unwrap_or_default()))
+}
+
 fn band(to: &mut String, uplink: usize, path: &PathFigures, x: &Axis, y: &Axis) -> std::fmt::Result {
     let mut shape = String::new();
     for run in runs(path) {
-        let edge = |point: &&Point, value: Option<f64>| {
-            (x.place(point.block as f64 + 0.5), y.place(value.unwrap_or_default()))
-        };
-        let upper = run.iter().map(|point| edge(point, point.rtt_p95_ms));
-        let lower = run.iter().rev().map(|point| edge(point, point.rtt_p5_ms));
-        for (number, (at, height)) in upper.chain(lower).enumerate() {
-            write!(shape, "{}{at:.1} {height:.1}", if number == 0 { 'M' } else { 'L' })?;
-        }
+        let upper = run.iter().map(|point| spot(point, point.rtt_p95_ms, x, y));
+        let lower = run.iter().rev().map(|point| spot(point, point.rtt_p5_ms, x, y));
+        shape.push_str(&trace(upper.chain(lower)));
         shape.push('Z');
     }
     writeln!(to, "<path class=\"band b{}\" d=\"{shape}\"/>", uplink % COLOURS)
@@ -151,10 +143,7 @@ fn band(to: &mut String, uplink: usize, path: &PathFigures, x: &Axis, y: &Axis) 
 fn line(to: &mut String, uplink: usize, path: &PathFigures, x: &Axis, y: &Axis) -> std::fmt::Result {
     let mut shape = String::new();
     for run in runs(path) {
-        for (number, point) in run.iter().enumerate() {
-            let (at, height) = (x.place(point.block as f64 + 0.5), y.place(point.rtt_median_ms.unwrap_or_default()));
-            write!(shape, "{}{at:.1} {height:.1}", if number == 0 { 'M' } else { 'L' })?;
-        }
+        shape.push_str(&trace(run.iter().map(|point| spot(point, point.rtt_median_ms, x, y))));
         if run.len() == 1 {
             // A block alone is a dash, or it would not be seen.
             shape.push_str("h1.5");

@@ -71,7 +71,7 @@ pub(super) fn play(quick: bool, report: &mut Report) -> Result<(), LabError> {
     row(report, "one probe result, and the decision that follows", &changed, "its path, 4 candidates");
     look_up(&catalogue, extent.lookups, report);
     let config = all_tags(true)?;
-    let mut catalogue = Catalogue::load_by(&config.destinations, &Rules::of(&config)).map_err(refused)?;
+    let mut catalogue = Catalogue::of(&config).map_err(refused)?;
     let times = from_nothing(&config, &mut catalogue, extent.repetitions.min(11));
     let note = format!("{} classes, the worst that can be asked for", catalogue.classes().len());
     row(report, "the same with every tag a choice of its own", &times, &note);

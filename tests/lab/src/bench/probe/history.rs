@@ -52,20 +52,7 @@ pub(super) fn run(extent: &Extent, report: &mut Report) {
 }
 
 fn path() -> PathQuality {
-    let Probe {
-        window, down_after, up_after, degraded_after, restored_after, hold_down, flap_half_life, quorum, ..
-    } = Probe::default();
-    let thresholds = Thresholds {
-        window,
-        down_after,
-        up_after,
-        degraded_after,
-        restored_after,
-        hold_down,
-        flap_half_life,
-        quorum,
-        sla: Sla { loss: None, ..Sla::default() },
-    };
+    let thresholds = Thresholds::of_probe(&Probe::default(), Sla { loss: None, ..Sla::default() });
     let target = |host| Target::tcp(SocketAddr::from((Ipv4Addr::new(13, 107, 6, host), 443)));
     PathQuality::new(thresholds, (0..TARGETS).map(target).collect::<Vec<_>>(), BootTime(Duration::ZERO))
 }
